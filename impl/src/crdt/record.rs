@@ -1,0 +1,190 @@
+//! Everything known of one bucket or one object key: its entries by dot, and raises that wait for their dot.
+
+use super::{Raise, Status};
+use crate::{
+    causality::{Dot, Stamp, Timestamp, VersionVector},
+    object::{Content, Kind, Op, Versioning},
+};
+use std::collections::BTreeMap;
+
+/// What an operation left behind in its record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// A version of an object; without content it is a delete marker.
+    Version {
+        /// The bucket's versioning when its origin acted.
+        versioning: Versioning,
+        /// What the version holds; none for a delete marker.
+        content: Option<Content>,
+    },
+    /// All tags of one version.
+    Tags {
+        /// The version that is tagged.
+        target: Dot,
+        /// Its tags.
+        tags: BTreeMap<String, String>,
+    },
+    /// A creation of the bucket.
+    BucketCreate,
+    /// One field of the bucket's configuration.
+    BucketConfig {
+        /// The field's name.
+        field: String,
+        /// Its value.
+        value: String,
+    },
+}
+
+/// One operation's trace in its record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The operation's timestamp.
+    pub hlc: Timestamp,
+    /// What later operations did to it.
+    pub raise: Raise,
+    /// What it holds.
+    pub payload: Payload,
+    /// What it did to others: the proof that they are dead, should this record ever be compared with a damaged one.
+    pub raises: Vec<(Dot, Raise)>,
+}
+
+impl Entry {
+    /// Its status.
+    pub fn status(&self) -> Status {
+        self.raise.status(&self.payload)
+    }
+
+    /// The entry that an operation makes, if it makes one.
+    fn of(op: &Op, raise: Raise) -> Option<Self> {
+        let payload = match &op.kind {
+            Kind::Put { versioning, content } => {
+                Payload::Version { versioning: *versioning, content: Some(content.clone()) }
+            }
+            Kind::DeleteMarker { versioning } => Payload::Version { versioning: *versioning, content: None },
+            Kind::BodyLost { versioning, restored } => {
+                Payload::Version { versioning: *versioning, content: Some(restored.clone()?) }
+            }
+            Kind::Tags { target, tags } => Payload::Tags { target: *target, tags: tags.clone() },
+            Kind::BucketCreate => Payload::BucketCreate,
+            Kind::BucketConfig { field, value } => {
+                Payload::BucketConfig { field: field.clone(), value: value.clone() }
+            }
+            Kind::Delete | Kind::VersionDelete | Kind::Expire | Kind::BucketDelete => return None,
+        };
+        let raises = op.supersedes.iter().map(|&dot| (dot, Raise::by(op, dot))).collect();
+        Some(Self { hlc: op.hlc, raise, payload, raises })
+    }
+}
+
+/// The state of one bucket or key.
+///
+/// Invariants, given the vector it belongs to: a dot covered and absent is purged; `pending` holds only dots not
+/// covered; no entry's status is purged; no tags outlive their version.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// Live and historic entries.
+    pub entries: BTreeMap<Dot, Entry>,
+    /// Raises of dots not applied here yet: such a dot is born with them.
+    pub pending: BTreeMap<Dot, Raise>,
+}
+
+impl Record {
+    /// Takes one operation of this record in. `applied` covers the operation already.
+    pub fn apply(&mut self, op: &Op, applied: &VersionVector) {
+        for &dot in &op.supersedes {
+            self.raise(dot, Raise::by(op, dot));
+        }
+        let born = self.pending.get(&op.dot).copied().unwrap_or_default();
+        if let Some(entry) = Entry::of(op, born) {
+            // A merge that was cut short may have brought the entry already, raised further than we know.
+            let kept = self.entries.entry(op.dot).or_insert(entry);
+            kept.raise = kept.raise.max(born);
+        }
+        self.settle(applied);
+    }
+
+    fn raise(&mut self, dot: Dot, to: Raise) {
+        if let Some(entry) = self.entries.get_mut(&dot) {
+            entry.raise = entry.raise.max(to);
+        } else {
+            let pending = self.pending.entry(dot).or_default();
+            *pending = to.max(*pending);
+        }
+    }
+
+    /// Restores the invariants after entries, raises or the vector changed.
+    pub(super) fn settle(&mut self, applied: &VersionVector) {
+        self.pending.retain(|dot, _| !applied.covers(*dot));
+        self.entries.retain(|_, entry| entry.status() != Status::Purged);
+        let orphans: Vec<Dot> = self.tag_writes().filter(|(_, target)| self.is_purged(*target, applied)).map(|(dot, _)| dot).collect();
+        for dot in orphans {
+            self.entries.remove(&dot);
+        }
+    }
+
+    fn tag_writes(&self) -> impl Iterator<Item = (Dot, Dot)> + '_ {
+        self.entries.iter().filter_map(|(dot, entry)| match entry.payload {
+            Payload::Tags { target, .. } => Some((*dot, target)),
+            _ => None,
+        })
+    }
+
+    fn is_purged(&self, dot: Dot, applied: &VersionVector) -> bool {
+        applied.covers(dot) && !self.entries.contains_key(&dot)
+    }
+
+    /// Whether nothing is known of the record.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.pending.is_empty()
+    }
+
+    /// The versions of the object with their stamps, in order of dot.
+    pub fn versions(&self) -> impl Iterator<Item = (Stamp, &Entry)> + '_ {
+        self.entries
+            .iter()
+            .filter(|(_, entry)| matches!(entry.payload, Payload::Version { .. }))
+            .map(|(&dot, entry)| (Stamp { hlc: entry.hlc, dot }, entry))
+    }
+
+    /// The greatest timestamp held for the record: a new write's must exceed it.
+    pub fn greatest_hlc(&self) -> Timestamp {
+        self.entries.values().map(|entry| entry.hlc).max().unwrap_or_default()
+    }
+
+    /// The tags of a version as read: of concurrent tag writes the greatest stamp's.
+    pub fn tags_of(&self, target: Dot) -> Option<(Dot, &BTreeMap<String, String>)> {
+        self.entries
+            .iter()
+            .filter_map(|(&dot, entry)| match &entry.payload {
+                Payload::Tags { target: of, tags } if *of == target => Some((Stamp { hlc: entry.hlc, dot }, tags)),
+                _ => None,
+            })
+            .max_by_key(|(stamp, _)| *stamp)
+            .map(|(stamp, tags)| (stamp.dot, tags))
+    }
+
+    /// A bucket field's value as read: the greatest stamp's, live or not. A bucket that outlives its deletion because a
+    /// write raced it keeps its settings.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.entries
+            .iter()
+            .filter_map(|(&dot, entry)| match &entry.payload {
+                Payload::BucketConfig { field, value } if field == name => {
+                    Some((Stamp { hlc: entry.hlc, dot }, value.as_str()))
+                }
+                _ => None,
+            })
+            .max_by_key(|(stamp, _)| *stamp)
+            .map(|(_, value)| value)
+            .filter(|value| !value.is_empty())
+    }
+
+    /// The stamp of the bucket's creation that counts: the lowest live one, so that a name clash has one winner.
+    pub fn created(&self) -> Option<Stamp> {
+        self.entries
+            .iter()
+            .filter(|(_, entry)| entry.payload == Payload::BucketCreate && entry.status() == Status::Live)
+            .map(|(&dot, entry)| Stamp { hlc: entry.hlc, dot })
+            .min()
+    }
+}

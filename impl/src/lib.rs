@@ -1,0 +1,10 @@
+//! Anabranch: active-active replication for S3-compatible object stores.
+//!
+//! Two or more sites all take reads and writes; no acknowledged write is ever silently lost, and all sites converge.
+//! Start with `ARCHITECTURE.md`: it walks one PUT through these modules, which stand on each other in this order.
+#![forbid(unsafe_code)]
+
+pub mod causality;
+pub mod conflict;
+pub mod crdt;
+pub mod object;
