@@ -7,4 +7,10 @@
 pub mod causality;
 pub mod conflict;
 pub mod crdt;
+pub mod engine;
+pub mod env;
+pub mod node;
 pub mod object;
+pub mod peer;
+pub mod replication;
+pub mod store;

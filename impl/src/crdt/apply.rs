@@ -21,7 +21,7 @@ pub trait State {
     fn chain(&self, origin: (SiteId, Epoch)) -> Option<ChainHash>;
 
     /// The record under a key; empty if nothing is known of it.
-    fn record(&self, key: &RecordKey) -> Result<Record, Self::Error>;
+    fn record(&mut self, key: &RecordKey) -> Result<Record, Self::Error>;
 
     /// Replaces a record.
     fn put_record(&mut self, key: &RecordKey, record: &Record) -> Result<(), Self::Error>;

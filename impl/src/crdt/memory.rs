@@ -60,7 +60,7 @@ impl State for MemoryState {
         self.chains.get(&origin).copied()
     }
 
-    fn record(&self, key: &RecordKey) -> Result<Record, Infallible> {
+    fn record(&mut self, key: &RecordKey) -> Result<Record, Infallible> {
         Ok(self.records.get(key).cloned().unwrap_or_default())
     }
 

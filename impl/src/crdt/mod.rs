@@ -14,7 +14,7 @@ mod raise;
 mod record;
 pub mod repair;
 
-pub use apply::{ApplyError, State, apply};
+pub use apply::{Applied, ApplyError, State, apply};
 pub use memory::MemoryState;
 pub use raise::{Raise, Status};
 pub use record::{Entry, Payload, Record};

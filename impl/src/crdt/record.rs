@@ -163,6 +163,11 @@ impl Record {
             .map(|(stamp, tags)| (stamp.dot, tags))
     }
 
+    /// The tag writes of a version: what the next one replaces.
+    pub fn tag_writes_on(&self, target: Dot) -> Vec<Dot> {
+        self.tag_writes().filter(|(_, of)| *of == target).map(|(dot, _)| dot).collect()
+    }
+
     /// A bucket field's value as read: the greatest stamp's, live or not. A bucket that outlives its deletion because a
     /// write raced it keeps its settings.
     pub fn field(&self, name: &str) -> Option<&str> {

@@ -1,0 +1,193 @@
+//! Buckets: their creation, configuration, deletion and names.
+//!
+//! A bucket exists while a creation of it is live, or while it holds a version: whoever deleted it had found it empty, so
+//! a version that it holds is one that the deleter had not seen.
+
+use super::{
+    Engine, Error, Unavailable,
+    writer::{Draft, Purpose, Sequencer},
+};
+use crate::{
+    causality::{Dot, Stamp, Timestamp},
+    conflict::Policy,
+    crdt::{Payload, Record},
+    env::Env,
+    object::{BucketId, Kind, RecordKey, Versioning},
+    store,
+};
+
+/// A bucket as its converged configuration describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    /// Name and owner.
+    pub id: BucketId,
+    /// When and by which write it was created; none if only a racing write keeps it alive.
+    pub created: Option<Stamp>,
+    /// How new versions are kept.
+    pub versioning: Versioning,
+    /// How conflicts are settled.
+    pub policy: Policy,
+}
+
+impl Bucket {
+    fn of(id: BucketId, record: &Record) -> Self {
+        let versioning = match record.field("versioning") {
+            Some("enabled") => Versioning::Enabled,
+            Some("suspended") => Versioning::Suspended,
+            _ => Versioning::Unversioned,
+        };
+        Self { id, created: record.created(), versioning, policy: Policy::of_field(record.field("conflict")) }
+    }
+}
+
+impl Sequencer<'_, '_> {
+    /// The bucket, if it exists.
+    pub(super) fn bucket(&mut self, id: &BucketId) -> Result<Result<Bucket, Error>, store::Error> {
+        let record = match self.writable(&RecordKey::Bucket(id.clone()))? {
+            Ok(record) => record,
+            Err(error) => return Ok(Err(error)),
+        };
+        if record.created().is_some() || self.tx.holds_versions(&RecordKey::objects_prefix(id))? {
+            Ok(Ok(Bucket::of(id.clone(), &record)))
+        } else {
+            Ok(Err(Error::NoSuchBucket(id.name().into())))
+        }
+    }
+}
+
+impl<E: Env> Engine<E> {
+    /// Creates a bucket.
+    pub async fn create_bucket(&self, id: &BucketId) -> Result<Stamp, Error> {
+        match self.resolve_bucket(id.name(), id.owner()).await {
+            Ok(bucket) if bucket.id == *id => return Err(Error::BucketAlreadyOwned(id.name().into())),
+            Ok(_) => return Err(Error::BucketTaken(id.name().into())),
+            Err(Error::NoSuchBucket(_) | Error::Unavailable(Unavailable::Rebuilding)) => {}
+            Err(error) => return Err(error),
+        }
+        let id = id.clone();
+        self.submit(Purpose::Grow, move |sequencer| {
+            if sequencer.bucket(&id)?.is_ok() {
+                return Ok(Err(Error::BucketAlreadyOwned(id.name().into())));
+            }
+            sequencer.change_bucket(&id, Kind::BucketCreate, |record| record.entries.keys().copied().collect())
+        })
+        .await
+    }
+
+    /// Sets one field of a bucket's configuration; an empty value unsets it. Known fields: `versioning` (`enabled`,
+    /// `suspended`), `conflict` (`lww`, `keep-both`).
+    pub async fn configure_bucket(&self, id: &BucketId, field: &str, value: &str) -> Result<Stamp, Error> {
+        let is_valid = match field {
+            "versioning" => matches!(value, "enabled" | "suspended"),
+            "conflict" => value.is_empty() || Policy::is_known(value),
+            _ => false,
+        };
+        if !is_valid {
+            return Err(Error::Invalid(format!("a bucket's {field} cannot be {value:?}")));
+        }
+        let (id, field, value) = (id.clone(), field.to_owned(), value.to_owned());
+        self.submit(Purpose::Grow, move |sequencer| {
+            if let Err(error) = sequencer.bucket(&id)? {
+                return Ok(Err(error));
+            }
+            let kind = Kind::BucketConfig { field: field.clone(), value };
+            sequencer.change_bucket(&id, kind, |record| {
+                let same = |payload: &Payload| matches!(payload, Payload::BucketConfig { field: f, .. } if *f == field);
+                record.entries.iter().filter(|(_, entry)| same(&entry.payload)).map(|(dot, _)| *dot).collect()
+            })
+        })
+        .await
+    }
+
+    /// Deletes an empty bucket.
+    pub async fn delete_bucket(&self, id: &BucketId) -> Result<Stamp, Error> {
+        if !self.is_joined() {
+            return Err(Unavailable::Rebuilding.into());
+        }
+        let id = id.clone();
+        self.submit(Purpose::Grow, move |sequencer| {
+            if let Err(error) = sequencer.bucket(&id)? {
+                return Ok(Err(error));
+            }
+            if sequencer.tx.holds_versions(&RecordKey::objects_prefix(&id))? {
+                return Ok(Err(Error::BucketNotEmpty(id.name().into())));
+            }
+            sequencer.change_bucket(&id, Kind::BucketDelete, |record| record.entries.keys().copied().collect())
+        })
+        .await
+    }
+
+    /// The bucket that a name means to a requester: its own, else the one created first.
+    pub async fn resolve_bucket(&self, name: &str, requester: &str) -> Result<Bucket, Error> {
+        let mut candidates = self.buckets(Some(name)).await?;
+        candidates.sort_by_key(|bucket| (bucket.id.owner() != requester, bucket.created));
+        match candidates.into_iter().next() {
+            Some(bucket) => Ok(bucket),
+            None if !self.is_joined() => Err(Unavailable::Rebuilding.into()),
+            None => Err(Error::NoSuchBucket(name.into())),
+        }
+    }
+
+    /// All buckets that exist, or those of one name, in order of name and owner.
+    pub async fn buckets(&self, name: Option<&str>) -> Result<Vec<Bucket>, Error> {
+        let prefix = RecordKey::buckets_prefix(name.unwrap_or(""));
+        let read = self
+            .read(move |snapshot| {
+                let (mut found, mut corrupt) = (Vec::new(), None);
+                snapshot.scan(&prefix, &[], |key, record| {
+                    match (RecordKey::decode(key), record) {
+                        (Some(RecordKey::Bucket(id)), Ok(record)) => found.push(Bucket::of(id, &record)),
+                        (key, Err(_)) => corrupt = key,
+                        _ => {}
+                    }
+                    corrupt.is_none()
+                })?;
+                if let Some(key) = corrupt {
+                    return Ok(Err(key));
+                }
+                // A bucket without a live creation exists only if a version keeps it alive.
+                let mut existing = Vec::new();
+                for bucket in found {
+                    let mut kept = bucket.created.is_some();
+                    if !kept {
+                        snapshot.scan(&RecordKey::objects_prefix(&bucket.id), &[], |_, record| {
+                            kept = record.is_ok_and(|record| record.versions().next().is_some());
+                            !kept
+                        })?;
+                    }
+                    if kept {
+                        existing.push(bucket);
+                    }
+                }
+                Ok(Ok(existing))
+            })
+            .await?;
+        match read {
+            Ok(buckets) => Ok(buckets),
+            Err(corrupt) => {
+                self.withdraw(Some(corrupt)).await;
+                Err(Unavailable::Damaged.into())
+            }
+        }
+    }
+}
+
+impl Sequencer<'_, '_> {
+    fn change_bucket(
+        &mut self,
+        id: &BucketId,
+        kind: Kind,
+        supersedes: impl FnOnce(&Record) -> Vec<Dot>,
+    ) -> Result<Result<Stamp, Error>, store::Error> {
+        let key = RecordKey::Bucket(id.clone());
+        let mut record = match self.writable(&key)? {
+            Ok(record) => record,
+            Err(error) => return Ok(Err(error)),
+        };
+        let applied = self.tx.vector();
+        record.entries.retain(|dot, _| applied.covers(*dot));
+        let supersedes = supersedes(&record);
+        let draft = Draft { record: key, kind, supersedes, context: true, floor: Timestamp::default() };
+        Ok(Ok(self.write(&record, draft)?.stamp()))
+    }
+}

@@ -1,0 +1,134 @@
+//! Dropping what every member has: log entries, bodies of purged versions, epochs that moved for the last time.
+//!
+//! Everything here happens below the *stable cut*, what every member has applied and synced, and never by a timer. The
+//! body of a purged version stays until its superseder's own body is here too: metadata travels first, and if that body
+//! were lost on its way, the version before it would be the only one left.
+
+use super::{Engine, Error, writer::Purpose};
+use crate::{
+    causality::{Epoch, SiteId, VersionVector},
+    env::{Env, Work},
+    store::keys,
+};
+
+/// Log entries and bodies dropped in one commit: a collection never holds the writer for long.
+const STEP_MAX: usize = 1000;
+
+pub(super) async fn run<E: Env>(engine: Engine<E>) {
+    loop {
+        engine.env().sleep(engine.config().collect_every).await;
+        // A failure here is the writer's to report; what was not collected now is collected later.
+        let _ = collect(&engine).await;
+    }
+}
+
+async fn collect<E: Env>(engine: &Engine<E>) -> Result<(), Error> {
+    let cut = engine.stable_cut();
+    if cut.is_empty() {
+        return Ok(());
+    }
+    trim_logs(engine, cut.clone()).await?;
+    fold(engine).await?;
+    collect_bodies(engine, cut).await
+}
+
+async fn trim_logs<E: Env>(engine: &Engine<E>, cut: VersionVector) -> Result<(), Error> {
+    let keep = engine.config().log_keep;
+    let due: Vec<((SiteId, Epoch), u64)> = engine
+        .read(move |snapshot| {
+            let rows = snapshot.origins()?.into_iter();
+            Ok(rows
+                .map(|(origin, row)| (origin, row.low, cut.last_of(origin).saturating_sub(keep)))
+                .filter(|(_, low, upto)| upto > low)
+                .map(|(origin, _, upto)| (origin, upto))
+                .collect())
+        })
+        .await?;
+    if due.is_empty() {
+        return Ok(());
+    }
+    engine.env().mark("log-trimmed");
+    engine
+        .submit(Purpose::Tidy, move |sequencer| {
+            for (origin, upto) in due {
+                sequencer.tx.trim_log(origin, upto, STEP_MAX)?;
+            }
+            Ok(Ok(()))
+        })
+        .await
+}
+
+/// Folds epochs that can move no more: their site runs in another one, and every member, it included, reports the same
+/// last operation of them.
+async fn fold<E: Env>(engine: &Engine<E>) -> Result<(), Error> {
+    let (reports, durable, own) = (engine.reports(), engine.durable(), engine.origin());
+    let is_over = |(site, epoch): (SiteId, Epoch)| {
+        let runs_in = if site == own.0 { Some(own.1) } else { reports.get(&site).map(|report| report.epoch) };
+        runs_in.is_some_and(|running| running != epoch)
+    };
+    let others = engine.config().members.iter().filter(|member| **member != own.0);
+    let others: Vec<_> = others.map(|member| reports.get(member)).collect();
+    let due: Vec<(SiteId, Epoch)> = durable
+        .open_part()
+        .filter(|(origin, last)| {
+            is_over(*origin)
+                && others.iter().all(|report| report.is_some_and(|report| report.vector.last_of(*origin) == *last))
+        })
+        .map(|(origin, _)| origin)
+        .collect();
+    if due.is_empty() {
+        return Ok(());
+    }
+    engine.env().mark("epoch-folded");
+    engine
+        .submit(Purpose::Tidy, move |sequencer| {
+            for origin in due {
+                sequencer.tx.fold(origin);
+            }
+            Ok(Ok(()))
+        })
+        .await
+}
+
+async fn collect_bodies<E: Env>(engine: &Engine<E>, cut: VersionVector) -> Result<(), Error> {
+    let due = engine
+        .read(move |snapshot| {
+            let mut due = Vec::new();
+            for (dot, row) in snapshot.bodies(keys::GARBAGE, None, STEP_MAX)? {
+                let mut is_safe = true;
+                for superseder in &row.purged_by {
+                    let outstanding = snapshot.body(keys::WANTED, *superseder)?.is_some();
+                    is_safe &= cut.covers(*superseder) && !outstanding;
+                }
+                if is_safe {
+                    due.push((dot, row.blob));
+                }
+            }
+            Ok(due)
+        })
+        .await?;
+    if due.is_empty() {
+        return Ok(());
+    }
+    engine.env().mark("body-collected");
+    let dots: Vec<_> = due.iter().map(|(dot, _)| *dot).collect();
+    engine
+        .submit(Purpose::Tidy, move |sequencer| {
+            for dot in dots {
+                sequencer.tx.remove_body_row(keys::GARBAGE, dot)?;
+            }
+            Ok(Ok(()))
+        })
+        .await?;
+    // The rows went first: a crash here leaves files that nothing names, and the next start collects those.
+    let env = engine.env().clone();
+    engine
+        .env()
+        .blocking(Work::Write, move || {
+            for (_, blob) in due.into_iter().filter(|(_, blob)| !blob.is_empty()) {
+                let _ = env.remove(&blob);
+            }
+        })
+        .await;
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! What this site knows of the others: their durable vectors, and what follows from them.
+
+use super::{Engine, lock};
+use crate::{
+    causality::{Epoch, SiteId, VersionVector},
+    env::Env,
+};
+use std::{collections::BTreeMap, time::Duration};
+
+/// What a member said last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The epoch that it runs in.
+    pub epoch: Epoch,
+    /// What it has applied and synced.
+    pub vector: VersionVector,
+    /// When it said so, by this site's monotonic clock.
+    pub at: Duration,
+}
+
+/// Counters of one opening.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Gauges {
+    pub(super) clock_suspects: u64,
+    pub(super) repaired: u64,
+    pub(super) bodies_lost: u64,
+    pub(super) failure: Option<String>,
+    pub(super) forks: u64,
+}
+
+/// A site's own account of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Whether it has caught up with a peer since its disk was created.
+    pub joined: bool,
+    /// For each other member: operations that it has not reported as applied; `None` if it has not been heard.
+    pub backlog: BTreeMap<SiteId, Option<u64>>,
+    /// Operations that another member reports and that are not applied here.
+    pub behind: u64,
+    /// Versions whose body is not here.
+    pub bodies_wanted: usize,
+    /// Records found damaged and not repaired yet.
+    pub damaged: usize,
+    /// Entries brought back by repair.
+    pub repaired: u64,
+    /// Versions whose body was declared lost here.
+    pub bodies_lost: u64,
+    /// Remote timestamps that were too far ahead to follow.
+    pub clock_suspects: u64,
+    /// Origins whose log was found forked.
+    pub forks: u64,
+}
+
+impl<E: Env> Engine<E> {
+    /// Notes what a member says that it has applied and synced.
+    pub fn report(&self, site: SiteId, epoch: Epoch, vector: VersionVector) {
+        let at = self.env().monotonic();
+        lock(&self.shared.members).insert(site, Report { epoch, vector, at });
+    }
+
+    /// What the other members said last.
+    pub fn reports(&self) -> BTreeMap<SiteId, Report> {
+        lock(&self.shared.members).clone()
+    }
+
+    /// What every member has applied; empty while any of them has not been heard since this opening.
+    pub fn stable_cut(&self) -> VersionVector {
+        let reports = lock(&self.shared.members);
+        let mut cut = (*self.durable()).clone();
+        for member in self.config().members.iter().filter(|member| **member != self.site()) {
+            match reports.get(member) {
+                Some(report) => cut = cut.meet(&report.vector),
+                None => return VersionVector::default(),
+            }
+        }
+        cut
+    }
+
+    /// The site's account of itself.
+    pub async fn status(&self) -> Result<Status, super::Error> {
+        const COUNTED_MAX: usize = 100_000;
+        let (reports, durable) = (self.reports(), self.durable());
+        let others = self.config().members.iter().filter(|member| **member != self.site());
+        let backlog = others.map(|m| (*m, reports.get(m).map(|report| durable.beyond(&report.vector)))).collect();
+        let mut known = (*durable).clone();
+        reports.values().for_each(|report| known.join(&report.vector));
+        let (bodies_wanted, damaged) = self
+            .read(|snapshot| {
+                let wanted = snapshot.bodies(crate::store::keys::WANTED, None, COUNTED_MAX)?.len();
+                Ok((wanted, snapshot.damaged()?.len()))
+            })
+            .await?;
+        let gauges = lock(&self.shared.gauges).clone();
+        Ok(Status {
+            joined: self.is_joined(),
+            backlog,
+            behind: known.beyond(&durable),
+            bodies_wanted,
+            damaged,
+            repaired: gauges.repaired,
+            bodies_lost: gauges.bodies_lost,
+            clock_suspects: gauges.clock_suspects,
+            forks: gauges.forks,
+        })
+    }
+
+    /// Why the engine failed, once it did.
+    pub fn failure(&self) -> Option<String> {
+        lock(&self.shared.gauges).failure.clone()
+    }
+}

@@ -1,0 +1,156 @@
+//! Records found damaged, bodies found lost: taken out of service, and mended from peers.
+
+use super::{Engine, Error, lock, writer::{Draft, Purpose}};
+use crate::{
+    causality::{Dot, Timestamp, VersionVector},
+    crdt::{Payload, Record, State, Status, repair},
+    env::{Env, Work},
+    object::{Body, Kind, RecordKey},
+    store::{bodies, keys},
+};
+
+impl<E: Env> Engine<E> {
+    /// Takes a corrupt record out of service until a peer has refilled it.
+    pub(super) async fn withdraw(&self, key: Option<RecordKey>) {
+        let Some(key) = key else { return };
+        self.env().mark("record-withdrawn");
+        // Reading it inside a transaction is what withdraws it; if that fails, so does the next read.
+        let _ = self.submit(Purpose::Tidy, move |sequencer| Ok(Ok(sequencer.tx.record(&key)?))).await;
+    }
+
+    /// The records to be refilled.
+    pub async fn damaged_records(&self) -> Result<Vec<RecordKey>, Error> {
+        Ok(self.read(crate::store::Snapshot::damaged).await?)
+    }
+
+    /// A record for a peer that repairs its own, with the vector it belongs to; none if this one is damaged too.
+    pub async fn record_for_repair(&self, key: RecordKey) -> Result<Option<(Record, VersionVector)>, Error> {
+        if self.merge_progress().await?.is_some() {
+            return Ok(None);
+        }
+        let vector = self.read(crate::store::Snapshot::vector).await?;
+        let (record, damaged) = self.read_record(key).await?;
+        // The vector was read first: the record holds at least what it claims.
+        Ok((!damaged).then_some((record, vector)))
+    }
+
+    /// Refills a damaged record from a peer's and from the own log. `false` if the two together do not reach everything
+    /// that this site claims to have applied: then another peer is asked.
+    pub async fn repair_record(&self, key: RecordKey, theirs: Record, cut: VersionVector) -> Result<bool, Error> {
+        let restored = self
+            .submit(Purpose::Grow, move |sequencer| {
+                let tx = &mut *sequencer.tx;
+                let applied = tx.vector().clone();
+                // Beyond the peer's vector the own log must reach back, whole.
+                let (log, unreadable) = tx.logged(&key)?;
+                let reaches = applied.iter().all(|(origin, last)| {
+                    let low = tx.origin_row(origin).map_or(0, |row| row.low);
+                    last <= cut.last_of(origin) || low <= cut.last_of(origin)
+                });
+                if !reaches || unreadable.iter().any(|dot| !cut.covers(*dot)) {
+                    return Ok(Ok(None));
+                }
+                let before = tx.record(&key)?;
+                let after = repair::repair(&before, &applied, &theirs, &cut, &log);
+                tx.replace(&key, &before, &after)?;
+                tx.remove_row(&keys::damaged(&key.encode()))?;
+                Ok(Ok(Some(repair::restored(&before, &after))))
+            })
+            .await?;
+        if let Some(count) = restored {
+            self.env().mark("record-repaired");
+            lock(&self.shared.gauges).repaired += count as u64;
+        }
+        Ok(restored.is_some())
+    }
+
+    /// Ends a version whose body is at no site: every member said so. What it had replaced shows again, as far as this
+    /// site still holds it; without it only the version's own site ends it, so that a holder elsewhere comes first.
+    pub async fn declare_lost(&self, dot: Dot, even_without_predecessor: bool) -> Result<(), Error> {
+        let predecessors = self.predecessors(dot).await?;
+        if predecessors.is_empty() && !even_without_predecessor {
+            return Ok(());
+        }
+        let ended = self
+            .submit(Purpose::Grow, move |sequencer| {
+                let Some(wanted) = sequencer.tx.body_row(keys::WANTED, dot)? else { return Ok(Ok(false)) };
+                let Some(key) = RecordKey::decode(&wanted.record) else { return Ok(Ok(false)) };
+                let record = sequencer.tx.record(&key)?;
+                let Some(entry) = record.entries.get(&dot).filter(|entry| entry.status() != Status::Purged) else {
+                    return Ok(Ok(false));
+                };
+                let Payload::Version { versioning, .. } = entry.payload else { return Ok(Ok(false)) };
+                let was_live = entry.status() == Status::Live;
+                let restored: Vec<_> = predecessors.into_iter().filter(|_| was_live).map(Some).collect();
+                for predecessor in if restored.is_empty() { vec![None] } else { restored } {
+                    let (content, blob) = predecessor.unzip();
+                    let record = sequencer.tx.record(&key)?;
+                    let draft = Draft {
+                        record: key.clone(),
+                        kind: Kind::BodyLost { versioning, restored: content },
+                        supersedes: vec![dot],
+                        context: true,
+                        floor: Timestamp::default(),
+                    };
+                    let op = sequencer.write(&record, draft)?;
+                    if let Some(blob) = blob.flatten() {
+                        sequencer.tx.body_arrived(op.dot, &blob)?;
+                    }
+                }
+                Ok(Ok(true))
+            })
+            .await?;
+        if ended {
+            self.env().mark("body-lost");
+            lock(&self.shared.gauges).bodies_lost += 1;
+            self.shared.bodies.send_modify(|count| *count += 1);
+        }
+        Ok(())
+    }
+
+    /// The contents that a version had replaced and that are still held here, each with a copy of its body's file.
+    async fn predecessors(&self, dot: Dot) -> Result<Vec<(crate::object::Content, Option<String>)>, Error> {
+        let rows = self
+            .submit(Purpose::Tidy, move |sequencer| Ok(Ok(sequencer.tx.purged_by(dot)?)))
+            .await?;
+        let env = self.env().clone();
+        let copied = self
+            .env()
+            .blocking(Work::Write, move || {
+                let mut copied = Vec::new();
+                for (_, row) in rows {
+                    let Some((_, content)) = row.content else { continue };
+                    if content.manifest.body != Body::External {
+                        copied.push((content, None));
+                        continue;
+                    }
+                    // A file of its own: the old one goes with the version it belongs to.
+                    let Ok(bytes) = bodies::read(&env, &row.blob, 0, row.size as usize) else { continue };
+                    if *blake3::hash(&bytes).as_bytes() != row.blake3 {
+                        continue;
+                    }
+                    let mut writer = bodies::Writer::create(&env)?;
+                    writer.append(&bytes)?;
+                    copied.push((content, Some(writer.finish()?.blob)));
+                }
+                Ok::<_, crate::store::Error>(copied)
+            })
+            .await?;
+        Ok(copied)
+    }
+
+    /// Publishes a body that was fetched, checked and synced. `false` if nobody wants it any more.
+    pub async fn body_fetched(&self, dot: Dot, blob: String) -> Result<bool, Error> {
+        let file = blob.clone();
+        let wanted = self
+            .submit(Purpose::Grow, move |sequencer| Ok(Ok(sequencer.tx.body_arrived(dot, &blob)?)))
+            .await?;
+        if wanted {
+            self.shared.bodies.send_modify(|count| *count += 1);
+        } else {
+            let env = self.env().clone();
+            let _ = self.env().blocking(Work::Write, move || env.remove(&file)).await;
+        }
+        Ok(wanted)
+    }
+}

@@ -1,0 +1,208 @@
+//! The engine: what a site does with a client's request and with a peer's operation.
+//!
+//! In reading order: [`writer`] sequences and commits everything that changes; [`put`], [`delete`], [`tags`] and
+//! [`bucket`] are the clients' writes; [`get`] and [`list`] their reads; [`context`] is what a client hands back to say
+//! what it has seen; [`apply`], [`bootstrap`] and [`mend`] take in what peers send; [`collect`] drops what every member
+//! has. The engine defines what it needs from replication as plain data ([`members`], the wanted bodies) and never calls
+//! it: the log is the only bridge.
+
+mod apply;
+mod bootstrap;
+mod bucket;
+mod collect;
+mod context;
+mod delete;
+mod error;
+mod get;
+mod list;
+mod members;
+mod mend;
+mod put;
+mod tags;
+mod unseen;
+mod writer;
+
+pub use apply::Taken;
+pub use bootstrap::{Cut, MergeRange};
+pub use bucket::Bucket;
+pub use context::{Context, Seen};
+pub use error::{Error, Unavailable};
+pub use get::{GetRequest, Object};
+pub use list::{Listed, VersionKind, Versions};
+pub use members::{Report, Status};
+pub use put::{Condition, DeleteRequest, PutRequest, Written};
+
+use crate::{
+    causality::{Dot, HybridClock, SiteId, VersionVector},
+    env::Env,
+    store::{self, Identity, Snapshot, Store, reserve::Reserve},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+use tokio::sync::{Notify, mpsc, watch};
+
+/// What one site's engine is told at its start. Defaults are those of a deployed site.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Whose data it is.
+    pub identity: Identity,
+    /// Every site of the cluster, this one included.
+    pub members: BTreeSet<SiteId>,
+    /// Signs context tokens: the same at every site.
+    pub cluster_key: [u8; 32],
+    /// Bodies up to this many bytes travel in their operation.
+    pub inline_max: usize,
+    /// Free space below which nothing is written, beside the database's own growth.
+    pub reserve: Reserve,
+    /// The database's cache, in bytes.
+    pub cache_bytes: usize,
+    /// Another site's version that was visible here for less than this counts as unseen by a client without context.
+    pub blind_window: Duration,
+    /// How long a read waits for a body or a version that is known to be on its way.
+    pub wait_max: Duration,
+    /// How often logs and bodies are looked through for what every member has.
+    pub collect_every: Duration,
+    /// How many operations of an origin the log keeps below the stable cut, for peers restored from a backup.
+    pub log_keep: u64,
+    /// How many changes may wait for the writer; beyond it requests wait, and the wait is bounded by `wait_max`.
+    pub queue_max: usize,
+}
+
+impl Config {
+    /// The defaults for a site of a cluster.
+    pub fn new(identity: Identity, members: BTreeSet<SiteId>, cluster_key: [u8; 32]) -> Self {
+        Self {
+            identity,
+            members,
+            cluster_key,
+            inline_max: 4 << 10,
+            reserve: Reserve { margin: 64 << 20 },
+            cache_bytes: 128 << 20,
+            blind_window: Duration::from_secs(2),
+            wait_max: Duration::from_secs(2),
+            collect_every: Duration::from_secs(1),
+            log_keep: 100_000,
+            queue_max: 1024,
+        }
+    }
+}
+
+/// One site's engine. Cheap to clone.
+pub struct Engine<E: Env> {
+    shared: Arc<Shared<E>>,
+}
+
+impl<E: Env> Clone for Engine<E> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone() }
+    }
+}
+
+struct Shared<E: Env> {
+    env: E,
+    config: Config,
+    store: Store,
+    jobs: mpsc::Sender<writer::Job>,
+    /// What is applied, committed and synced. Only the writer raises it.
+    durable: watch::Sender<Arc<VersionVector>>,
+    /// Changes whenever a body arrives or is missed.
+    bodies: watch::Sender<u64>,
+    /// Bodies that a reader waits for: fetched before all others.
+    urgent: Mutex<BTreeSet<Dot>>,
+    members: Mutex<BTreeMap<SiteId, Report>>,
+    joined: watch::Sender<bool>,
+    failed: Notify,
+    gauges: Mutex<members::Gauges>,
+}
+
+impl<E: Env> Engine<E> {
+    /// Opens the store and starts the writer. Blocks on disk I/O.
+    pub async fn open(env: E, config: Config) -> Result<Self, store::Error> {
+        let (disk, opening) = (env.clone(), config.clone());
+        let opened = env
+            .blocking(crate::env::Work::Write, move || {
+                store::open(&disk, &opening.identity, opening.reserve, opening.cache_bytes)
+            })
+            .await?;
+        let snapshot = opened.store.snapshot()?;
+        // A cluster of one has nobody to catch up with.
+        let joined = snapshot.membership()?.joined || config.members.len() == 1;
+        let (jobs, queue) = mpsc::channel(config.queue_max);
+        let shared = Arc::new(Shared {
+            store: opened.store,
+            jobs,
+            durable: watch::Sender::new(Arc::new(opened.applied)),
+            bodies: watch::Sender::new(0),
+            urgent: Mutex::default(),
+            members: Mutex::default(),
+            joined: watch::Sender::new(joined),
+            failed: Notify::new(),
+            gauges: Mutex::default(),
+            config,
+            env,
+        });
+        let engine = Self { shared };
+        let sequencing =
+            writer::Sequencing::new(HybridClock::resume(opened.ceiling), engine.env().monotonic(), engine.config());
+        engine.env().spawn("writer", Box::pin(writer::run(engine.clone(), queue, sequencing)));
+        engine.env().spawn("collector", Box::pin(collect::run(engine.clone())));
+        Ok(engine)
+    }
+
+    /// Waits until the engine cannot go on: a commit or a sync failed. The process must end then; what was not
+    /// acknowledged is unknown, and the next start recovers.
+    pub async fn failed(&self) {
+        self.shared.failed.notified().await;
+    }
+
+    /// This site.
+    pub fn site(&self) -> SiteId {
+        self.config().identity.site
+    }
+
+    /// What is applied, committed and synced here.
+    pub fn durable(&self) -> Arc<VersionVector> {
+        self.shared.durable.borrow().clone()
+    }
+
+    /// Follows [`Engine::durable`].
+    pub fn watch_durable(&self) -> watch::Receiver<Arc<VersionVector>> {
+        self.shared.durable.subscribe()
+    }
+
+    /// Whether the store has caught up with a peer once; before, an absent key is answered 503.
+    pub fn is_joined(&self) -> bool {
+        *self.shared.joined.borrow()
+    }
+
+    /// The engine's configuration.
+    pub fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    pub(crate) fn env(&self) -> &E {
+        &self.shared.env
+    }
+
+    /// This opening's name as an origin.
+    pub fn origin(&self) -> (SiteId, crate::causality::Epoch) {
+        self.shared.store.origin()
+    }
+
+    /// Reads from one snapshot where that may block. A corrupt record is reported and handed to repair.
+    pub async fn read<R: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Snapshot) -> Result<R, store::Error> + Send + 'static,
+    ) -> Result<R, store::Error> {
+        let store = self.shared.store.clone();
+        self.env().blocking(crate::env::Work::Read, move || read(&store.snapshot()?)).await
+    }
+}
+
+/// Locks what no holder panics with.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no holder of this lock panics")
+}

@@ -1,0 +1,255 @@
+//! One local write, from its bytes to its commit.
+
+use super::{Context, Engine, Error, Seen, Unavailable, writer::{Draft, Purpose, Sequencer}};
+use crate::{
+    causality::{Dot, Stamp, Timestamp},
+    conflict::{self, Policy},
+    crdt::{Payload, Raise, Record},
+    env::{Env, Work, timeout},
+    object::{Body, BucketId, Content, Kind, Manifest, RecordKey, Versioning},
+    store::{self, bodies},
+};
+use bytes::Bytes;
+use md5::{Digest, Md5};
+use std::collections::BTreeMap;
+
+/// A condition on what the key shows at this site when the write is sequenced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// `If-Match`: the winner has this ETag.
+    Matches(String),
+    /// `If-None-Match: *`: the key shows nothing, or a delete marker.
+    Absent,
+}
+
+/// A new version of a key.
+#[derive(Clone, Debug)]
+pub struct PutRequest {
+    /// Where.
+    pub bucket: BucketId,
+    /// The object key.
+    pub key: String,
+    /// The body.
+    pub body: Bytes,
+    /// User metadata and system headers.
+    pub headers: BTreeMap<String, String>,
+    /// What the client has seen of the key; without it the write replaces what this site shows.
+    pub context: Option<Context>,
+    /// Under which condition.
+    pub condition: Option<Condition>,
+}
+
+/// The deletion of a key, or of one version of it.
+#[derive(Clone, Debug)]
+pub struct DeleteRequest {
+    /// Where.
+    pub bucket: BucketId,
+    /// The object key.
+    pub key: String,
+    /// The version to end for good; without it the key is deleted.
+    pub version: Option<Dot>,
+    /// What the client has seen of the key.
+    pub context: Option<Context>,
+}
+
+/// What a write left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The new version or delete marker; none if the write left none behind.
+    pub version: Option<Stamp>,
+    /// The ETag of a new version.
+    pub etag: Option<String>,
+    /// What the client has now seen.
+    pub context: Context,
+}
+
+impl<E: Env> Engine<E> {
+    /// Writes a new version. Acknowledged once operation and body are synced here.
+    pub async fn put(&self, request: PutRequest) -> Result<Written, Error> {
+        let key = object_key(&request.bucket, &request.key)?;
+        let seen = self.await_seen(&key, request.context.as_ref()).await?;
+        let (manifest, blob) = self.store_body(request.body).await?;
+        let etag = manifest.etag.clone();
+        let content = Content { manifest, headers: request.headers };
+        let (condition, record) = (request.condition, key.clone());
+        let unpublished = blob.clone();
+        let written = self
+            .submit(Purpose::Grow, move |sequencer| {
+                let before = match prepare(sequencer, &record)? {
+                    Ok(before) => before,
+                    Err(error) => return Ok(Err(error)),
+                };
+                if let Err(error) = check(&before.record, condition.as_ref()) {
+                    return Ok(Err(error));
+                }
+                let mut supersedes = before.superseded(seen.as_ref());
+                if matches!(condition, Some(Condition::Matches(_))) && seen.is_none() {
+                    supersedes = winner_and_twins(&before.record);
+                }
+                let draft = Draft {
+                    record,
+                    kind: Kind::Put { versioning: before.versioning, content },
+                    supersedes,
+                    context: seen.is_some() || matches!(condition, Some(Condition::Matches(_))),
+                    floor: floor(seen.as_ref()),
+                };
+                let op = sequencer.write(&before.record, draft)?;
+                if let Some(blob) = blob {
+                    sequencer.tx.body_arrived(op.dot, &blob)?;
+                }
+                Ok(Ok(op.stamp()))
+            })
+            .await;
+        match written {
+            Ok(stamp) => {
+                let context = self.issue(&key, &Seen { stamps: vec![stamp] });
+                Ok(Written { version: Some(stamp), etag: Some(etag), context })
+            }
+            Err(error) => {
+                // Refused for certain: the file is nobody's. If the outcome is unknown the next start decides.
+                if let (Some(blob), false) = (unpublished, matches!(error, Error::Unknown)) {
+                    let env = self.env().clone();
+                    let _ = self.env().blocking(Work::Write, move || env.remove(&blob)).await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes the body where it belongs and describes it.
+    async fn store_body(&self, body: Bytes) -> Result<(Manifest, Option<String>), Error> {
+        const CHUNK: usize = 256 << 10;
+        let etag = Md5::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
+        if body.len() <= self.config().inline_max {
+            let blake3 = *blake3::hash(&body).as_bytes();
+            return Ok((Manifest { size: body.len() as u64, etag, blake3, body: Body::Inline(body) }, None));
+        }
+        let (env, reserve) = (self.env().clone(), self.config().reserve);
+        let written = self
+            .env()
+            .blocking(Work::Write, move || {
+                reserve.check(&env, store::database_bytes(&env)?, body.len() as u64)?;
+                let mut writer = bodies::Writer::create(&env)?;
+                for chunk in body.chunks(CHUNK) {
+                    if let Err(error) = writer.append(chunk) {
+                        let _ = writer.discard(); // the next start collects it otherwise
+                        return Err(store::Error::from(error));
+                    }
+                }
+                Ok(writer.finish()?)
+            })
+            .await;
+        let written = match written {
+            Err(error) if is_full(&error) => return Err(Unavailable::DiskFull.into()),
+            written => written?,
+        };
+        let manifest = Manifest { size: written.size, etag, blake3: written.blake3, body: Body::External };
+        Ok((manifest, Some(written.blob)))
+    }
+
+    /// Reads a token and waits until this site has applied what it names: a write must not supersede, nor a read hide,
+    /// what its site does not have.
+    pub(super) async fn await_seen(
+        &self,
+        key: &RecordKey,
+        context: Option<&Context>,
+    ) -> Result<Option<Seen>, Error> {
+        let Some(context) = context else { return Ok(None) };
+        let seen = context.read(&self.config().cluster_key, key)?;
+        let mut durable = self.watch_durable();
+        let wanted = seen.clone();
+        let arrived = durable.wait_for(move |vector| wanted.stamps.iter().all(|stamp| vector.covers(stamp.dot)));
+        match timeout(self.env(), self.config().wait_max, arrived).await {
+            Some(Ok(_)) => Ok(Some(seen)),
+            Some(Err(_)) => Err(Error::Unknown),
+            None => Err(Unavailable::Behind.into()),
+        }
+    }
+
+    pub(super) fn issue(&self, key: &RecordKey, seen: &Seen) -> Context {
+        Context::issue(&self.config().cluster_key, key, seen)
+    }
+}
+
+pub(super) fn object_key(bucket: &BucketId, key: &str) -> Result<RecordKey, Error> {
+    RecordKey::object(bucket.clone(), key).map_err(|error| Error::Invalid(error.to_string()))
+}
+
+fn is_full(error: &store::Error) -> bool {
+    match error {
+        store::Error::Full { .. } => true,
+        store::Error::Io(error) => error.kind() == std::io::ErrorKind::StorageFull,
+        _ => false,
+    }
+}
+
+/// The key as a write finds it.
+pub(super) struct Before {
+    pub(super) record: Record,
+    pub(super) versioning: Versioning,
+    policy: Policy,
+}
+
+/// Reads what a write needs to know of its key and bucket, inside the transaction.
+pub(super) fn prepare(
+    sequencer: &mut Sequencer<'_, '_>,
+    key: &RecordKey,
+) -> Result<Result<Before, Error>, store::Error> {
+    let bucket = match sequencer.bucket(key.bucket())? {
+        Ok(bucket) => bucket,
+        Err(error) => return Ok(Err(error)),
+    };
+    let mut record = match sequencer.writable(key)? {
+        Ok(record) => record,
+        Err(error) => return Ok(Err(error)),
+    };
+    // During a state merge the record may hold versions that are not applied here yet: they must not be named.
+    let applied = sequencer.tx.vector();
+    record.entries.retain(|dot, _| applied.covers(*dot));
+    Ok(Ok(Before { record, versioning: bucket.versioning, policy: bucket.policy }))
+}
+
+impl Before {
+    /// What a write supersedes: with context exactly what the client has seen; without, what this site shows or holds,
+    /// as the policy says. A null version takes the place of the null version before it, wherever that stands.
+    pub(super) fn superseded(&self, seen: Option<&Seen>) -> Vec<Dot> {
+        if let Some(seen) = seen {
+            let mut dots: Vec<Dot> =
+                seen.stamps.iter().map(|s| s.dot).filter(|dot| self.record.entries.contains_key(dot)).collect();
+            dots.sort_unstable();
+            dots.dedup();
+            return dots;
+        }
+        let mut dots = self.policy.replaced_by_blind_write(&self.record);
+        if self.versioning.is_null() {
+            let displaced = self.record.versions().filter(|(_, entry)| {
+                entry.raise == Raise::Displaced
+                    && matches!(&entry.payload, Payload::Version { versioning, .. } if versioning.is_null())
+            });
+            dots.extend(displaced.map(|(stamp, _)| stamp.dot));
+        }
+        dots
+    }
+}
+
+fn check(record: &Record, condition: Option<&Condition>) -> Result<(), Error> {
+    let shown = conflict::current(record).and_then(|(_, entry)| match &entry.payload {
+        Payload::Version { content, .. } => content.as_ref(),
+        _ => None,
+    });
+    match (condition, shown) {
+        (None, _) | (Some(Condition::Absent), None) => Ok(()),
+        (Some(Condition::Matches(etag)), Some(content)) if content.manifest.etag == etag.trim_matches('"') => Ok(()),
+        (Some(Condition::Absent), Some(_)) => Err(Error::PreconditionFailed("If-None-Match")),
+        (Some(Condition::Matches(_)), _) => Err(Error::PreconditionFailed("If-Match")),
+    }
+}
+
+fn winner_and_twins(record: &Record) -> Vec<Dot> {
+    let Some((_, winner)) = conflict::winner(record) else { return Vec::new() };
+    conflict::live(record).filter(|(_, entry)| conflict::are_twins(winner, entry)).map(|(stamp, _)| stamp.dot).collect()
+}
+
+pub(super) fn floor(seen: Option<&Seen>) -> Timestamp {
+    seen.iter().flat_map(|seen| seen.stamps.iter().map(|stamp| stamp.hlc)).max().unwrap_or_default()
+}

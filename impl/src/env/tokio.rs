@@ -1,0 +1,214 @@
+//! The runtime of a deployed site: tokio's sockets and timers, the operating system's files and clocks.
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "this file is where the seams end in the real world")]
+
+use super::{BoxFuture, DiskFile, Env, Open, Work};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant, SystemTime},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+
+/// The real world below one data directory.
+#[derive(Clone)]
+pub struct TokioEnv {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    data: PathBuf,
+    start: Instant,
+    tasks: Mutex<JoinSet<()>>,
+    marks: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+impl TokioEnv {
+    /// A world whose files lie below `data`, which is created if missing.
+    pub fn new(data: impl Into<PathBuf>) -> io::Result<Self> {
+        let data = data.into();
+        fs::create_dir_all(&data)?;
+        let shared = Shared { data, start: Instant::now(), tasks: Mutex::default(), marks: Mutex::default() };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Ends every task that was spawned here: a process end, within a process.
+    pub fn stop(&self) {
+        self.shared.tasks.lock().expect("no task panics while spawning").abort_all();
+    }
+
+    /// How often each mark was reached.
+    pub fn marks(&self) -> BTreeMap<&'static str, u64> {
+        self.shared.marks.lock().expect("counting does not panic").clone()
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.shared.data.join(path)
+    }
+}
+
+impl Env for TokioEnv {
+    type Conn = TcpStream;
+    type Listener = TcpListener;
+    type File = RealFile;
+
+    async fn connect(&self, address: &str) -> io::Result<TcpStream> {
+        let conn = TcpStream::connect(address).await?;
+        conn.set_nodelay(true)?;
+        Ok(conn)
+    }
+
+    async fn listen(&self, address: &str) -> io::Result<TcpListener> {
+        TcpListener::bind(address).await
+    }
+
+    async fn accept(&self, listener: &mut TcpListener) -> io::Result<TcpStream> {
+        let (conn, _) = listener.accept().await?;
+        conn.set_nodelay(true)?;
+        Ok(conn)
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+
+    fn wall_ms(&self) -> u64 {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.shared.start.elapsed()
+    }
+
+    fn random_u64(&self) -> u64 {
+        let mut bytes = [0; 8];
+        rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
+            .expect("the operating system gives randomness");
+        u64::from_le_bytes(bytes)
+    }
+
+    fn spawn(&self, name: &'static str, task: BoxFuture) {
+        let guarded = async move {
+            let ends_on_panic = EndsProcessOnPanic(name);
+            task.await;
+            std::mem::forget(ends_on_panic);
+        };
+        let mut tasks = self.shared.tasks.lock().expect("no task panics while spawning");
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(guarded);
+    }
+
+    async fn blocking<R: Send + 'static>(&self, _: Work, run: impl FnOnce() -> R + Send + 'static) -> R {
+        match tokio::task::spawn_blocking(run).await {
+            Ok(value) => value,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => std::future::pending().await, // the runtime is shutting down, and this task with it
+        }
+    }
+
+    fn open(&self, path: &str, how: Open) -> io::Result<RealFile> {
+        let path = self.path(path);
+        if how != Open::Existing && let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let file = fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(how == Open::OrCreate)
+            .create_new(how == Open::New)
+            .open(path)?;
+        Ok(RealFile(file))
+    }
+
+    fn list(&self, folder: &str) -> io::Result<Vec<String>> {
+        fn walk(root: &Path, folder: &Path, found: &mut Vec<String>) -> io::Result<()> {
+            for entry in fs::read_dir(folder)? {
+                let entry = entry?;
+                if entry.file_type()?.is_dir() {
+                    walk(root, &entry.path(), found)?;
+                } else if let Some(path) = entry.path().strip_prefix(root).ok().and_then(Path::to_str) {
+                    found.push(path.to_owned());
+                }
+            }
+            Ok(())
+        }
+        let (mut found, start) = (Vec::new(), self.path(folder));
+        if start.is_dir() {
+            walk(&self.shared.data, &start, &mut found)?;
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    fn remove(&self, path: &str) -> io::Result<()> {
+        fs::remove_file(self.path(path))
+    }
+
+    fn sync_folder(&self, folder: &str) -> io::Result<()> {
+        // A folder that was just made is itself a name in its parent.
+        let mut path = self.path(folder);
+        loop {
+            fs::File::open(&path)?.sync_all()?;
+            if path == self.shared.data || !path.pop() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn available_bytes(&self) -> io::Result<u64> {
+        let stat = rustix::fs::statvfs(&self.shared.data)?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    fn mark(&self, mark: &'static str) {
+        *self.shared.marks.lock().expect("counting does not panic").entry(mark).or_default() += 1;
+    }
+}
+
+/// Dropped while a task unwinds, ends the process: a broken invariant must stop the site, not one task of it.
+struct EndsProcessOnPanic(&'static str);
+
+impl Drop for EndsProcessOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("anabranch: task {} panicked; the process ends", self.0);
+            std::process::abort();
+        }
+    }
+}
+
+/// A file of the operating system.
+#[derive(Debug)]
+pub struct RealFile(fs::File);
+
+impl DiskFile for RealFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(buffer, offset)
+    }
+
+    fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(data, offset)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn drop_cache(&self) -> io::Result<()> {
+        Ok(rustix::fs::fadvise(&self.0, 0, None, rustix::fs::Advice::DontNeed)?)
+    }
+}

@@ -1,0 +1,100 @@
+//! What this site knows of its links: who is heard, who calls, whose log is fenced.
+
+use crate::causality::{Epoch, SiteId};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Mutex,
+    time::Duration,
+};
+
+#[derive(Default)]
+pub(super) struct Links {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Since when each peer is called and not heard; absent while its session runs.
+    unheard_since: BTreeMap<SiteId, Duration>,
+    /// Sessions that each site's processes hold here.
+    callers: BTreeMap<SiteId, BTreeMap<Epoch, usize>>,
+    /// Sites whose log forked or cannot be read: nothing is pulled of them until an operator acts.
+    fenced: BTreeSet<SiteId>,
+    /// Versions whose body a worker is fetching, or waits before it tries again until that instant.
+    pub(super) fetching: BTreeMap<crate::causality::Dot, Option<Duration>>,
+}
+
+impl Links {
+    fn with<R>(&self, run: impl FnOnce(&mut State) -> R) -> R {
+        run(&mut self.state.lock().expect("no holder of this lock panics"))
+    }
+
+    pub(super) fn heard(&self, peer: SiteId) {
+        self.with(|state| state.unheard_since.remove(&peer));
+    }
+
+    pub(super) fn unheard(&self, peer: SiteId, now: Duration) {
+        self.with(|state| *state.unheard_since.entry(peer).or_insert(now));
+    }
+
+    /// Whether a peer has been out of reach for so long.
+    pub(super) fn is_out_of_reach(&self, peer: SiteId, for_at_least: Duration, now: Duration) -> bool {
+        self.with(|state| state.unheard_since.get(&peer).is_some_and(|since| now.saturating_sub(*since) >= for_at_least))
+    }
+
+    /// Admits a caller unless its site runs in a newer epoch at the same time.
+    pub(super) fn admit(&self, site: SiteId, epoch: Epoch) -> bool {
+        self.with(|state| {
+            let sessions = state.callers.entry(site).or_default();
+            if sessions.keys().any(|running| *running > epoch) {
+                return false;
+            }
+            *sessions.entry(epoch).or_default() += 1;
+            true
+        })
+    }
+
+    pub(super) fn leave(&self, site: SiteId, epoch: Epoch) {
+        self.with(|state| {
+            if let Some(sessions) = state.callers.get_mut(&site)
+                && let Some(count) = sessions.get_mut(&epoch)
+            {
+                *count -= 1;
+                if *count == 0 {
+                    sessions.remove(&epoch);
+                }
+            }
+        });
+    }
+
+    pub(super) fn fence(&self, site: SiteId) {
+        self.with(|state| state.fenced.insert(site));
+    }
+
+    pub(super) fn is_fenced(&self, site: SiteId) -> bool {
+        self.with(|state| state.fenced.contains(&site))
+    }
+
+    /// Takes the first of `wanted` that nobody fetches or that has waited long enough.
+    pub(super) fn claim(&self, wanted: impl Iterator<Item = crate::causality::Dot>, now: Duration) -> Option<crate::causality::Dot> {
+        self.with(|state| {
+            let is_free = |fetching: Option<&Option<Duration>>| match fetching {
+                None => true,
+                Some(None) => false,
+                Some(Some(until)) => *until <= now,
+            };
+            let mut wanted = wanted;
+            let dot = wanted.find(|dot| is_free(state.fetching.get(dot)))?;
+            state.fetching.insert(dot, None);
+            Some(dot)
+        })
+    }
+
+    /// Gives a claimed body back: done, or to be tried again at an instant.
+    pub(super) fn release(&self, dot: crate::causality::Dot, again_at: Option<Duration>) {
+        self.with(|state| match again_at {
+            Some(until) => state.fetching.insert(dot, Some(until)),
+            None => state.fetching.remove(&dot),
+        });
+    }
+}

@@ -1,0 +1,227 @@
+//! One peer's log, pulled: a standing request with this site's vector, and operations as they are committed there.
+//!
+//! Each origin is pulled from itself; from another member only once it has been out of reach for `relay_after`. This
+//! site's own earlier epochs are pulled from everyone: after a restore that is how it gets back what it had given out.
+//!
+//! Batches are queued for the writer as they come, `batches_in_flight` at most, and their outcomes awaited in order. If
+//! one is refused, those behind it leave a gap and are refused too; the session ends and resumes from the durable vector.
+
+use super::{Shared, merge};
+use crate::{
+    causality::SiteId,
+    engine::{Error, Taken},
+    env::{Env, timeout},
+    peer::{
+        Message, Purpose, Session, SessionError,
+        message::{Pull, Report, Vector, folded_hash},
+        session,
+    },
+};
+use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Why a session with a peer ended.
+#[derive(Debug)]
+enum End {
+    Lost,
+    /// The log no longer reaches back, or the site must restart from durable state.
+    Restart,
+}
+
+impl From<io::Error> for End {
+    fn from(_: io::Error) -> Self {
+        Self::Lost
+    }
+}
+
+impl From<SessionError> for End {
+    fn from(_: SessionError) -> Self {
+        Self::Lost
+    }
+}
+
+impl From<Error> for End {
+    fn from(_: Error) -> Self {
+        Self::Restart
+    }
+}
+
+/// What a pull session learns while it runs.
+#[derive(Clone, Debug, Default)]
+struct Learned {
+    /// Hash of the peer's folded entries.
+    folded: u64,
+}
+
+/// Calls a peer for as long as the process lives.
+pub(super) async fn run<E: Env>(shared: Arc<Shared<E>>, peer: SiteId) {
+    let (first, longest) = shared.config.reconnect;
+    let mut pause = first;
+    loop {
+        shared.links.unheard(peer, shared.env.monotonic());
+        match session(&shared, peer).await {
+            Ok(()) | Err(End::Restart) => pause = first,
+            Err(End::Lost) => {}
+        }
+        shared.pause(pause).await;
+        pause = (pause * 2).min(longest);
+    }
+}
+
+async fn session<E: Env>(shared: &Shared<E>, peer: SiteId) -> Result<(), End> {
+    let Session { peer: named, mut sender, mut receiver, .. } = shared.call(peer, Purpose::Ops).await?;
+    let learned = watch::Sender::new(Learned::default());
+    // What waits for the writer; and what the receiving side wants said.
+    let (outcomes, pending) = mpsc::channel(shared.config.batches_in_flight);
+    let (say, said) = mpsc::channel(4);
+    tokio::select! {
+        biased;
+        end = settle(shared, pending) => end,
+        end = receive(shared, named, &mut receiver, &learned, outcomes, say) => end,
+        end = speak(shared, peer, &mut sender, learned.subscribe(), said) => end,
+    }
+}
+
+/// Which sites' operations are asked of this peer.
+fn wanted<E: Env>(shared: &Shared<E>, peer: SiteId) -> BTreeSet<SiteId> {
+    let (now, relay_after) = (shared.env.monotonic(), shared.config.relay_after);
+    let members = shared.engine.config().members.iter().copied();
+    members
+        .filter(|site| {
+            *site == peer
+                || *site == shared.own.origin.0
+                || !shared.engine.is_joined()
+                || shared.links.is_out_of_reach(*site, relay_after, now)
+        })
+        .filter(|site| !shared.links.is_fenced(*site))
+        .collect()
+}
+
+/// Says what is wanted and what is applied here: at once when it changes, and as a heartbeat.
+async fn speak<E: Env>(
+    shared: &Shared<E>,
+    peer: SiteId,
+    sender: &mut session::Sender<E>,
+    learned: watch::Receiver<Learned>,
+    mut said: mpsc::Receiver<Message>,
+) -> Result<(), End> {
+    let mut durable = shared.engine.watch_durable();
+    let mut asked = BTreeSet::new();
+    loop {
+        let (folded, vector) = (learned.borrow().folded, durable.borrow_and_update().clone());
+        let wants = wanted(shared, peer);
+        let own_folded = folded_hash(&vector);
+        let encoded = Some(Vector::encode(&vector, folded));
+        if wants == asked {
+            let (wall_ms, joined) = (shared.env.wall_ms(), shared.engine.is_joined());
+            let report = Report { vector: encoded, wall_ms, folded: own_folded, drained: false, joined };
+            sender.send(Message::Report(report)).await?;
+        } else {
+            let sites = wants.iter().map(|site| u32::from(site.0)).collect();
+            sender.send(Message::Pull(Pull { vector: encoded, sites, folded: own_folded })).await?;
+            asked = wants;
+        }
+        // One report for all that is applied within a moment; the peer needs it only to forget.
+        let pause = shared.config.heartbeat / 4;
+        shared.env.sleep(pause).await;
+        let news = async {
+            tokio::select! {
+                biased;
+                message = said.recv() => message,
+                _ = durable.changed() => None,
+            }
+        };
+        if let Some(Some(message)) = timeout(&shared.env, shared.config.heartbeat - pause, news).await {
+            sender.send(message).await?;
+        }
+    }
+}
+
+/// Takes in what the peer sends.
+async fn receive<E: Env>(
+    shared: &Shared<E>,
+    named: (SiteId, crate::causality::Epoch),
+    receiver: &mut session::Receiver<E>,
+    learned: &watch::Sender<Learned>,
+    outcomes: mpsc::Sender<oneshot::Receiver<Result<Taken, Error>>>,
+    say: mpsc::Sender<Message>,
+) -> Result<(), End> {
+    loop {
+        match receiver.receive().await? {
+            Message::Ops(ops) => {
+                shared.links.heard(named.0);
+                let outcome = shared.engine.take(named.0, ops.ops).await?;
+                if outcomes.send(outcome).await.is_err() {
+                    return Err(End::Restart);
+                }
+            }
+            Message::Report(report) => {
+                shared.links.heard(named.0);
+                take_report(shared, named, report, learned).await?;
+            }
+            Message::MergeNeeded(_) => {
+                let resume = merge::begin(shared).await?;
+                if say.send(merge::request(&resume)).await.is_err() {
+                    return Err(End::Restart);
+                }
+                merge::receive(shared, receiver, resume).await?;
+                return Err(End::Restart);
+            }
+            _ => return Err(End::Lost),
+        }
+    }
+}
+
+async fn take_report<E: Env>(
+    shared: &Shared<E>,
+    (site, epoch): (SiteId, crate::causality::Epoch),
+    report: Report,
+    learned: &watch::Sender<Learned>,
+) -> Result<(), End> {
+    let engine = &shared.engine;
+    let Some(Ok(vector)) = report.vector.map(|vector| vector.decode(&engine.durable())) else {
+        return Err(End::Lost);
+    };
+    learned.send_replace(Learned { folded: report.folded });
+    let caught_up = engine.durable().dominates(&vector);
+    engine.report(site, epoch, vector);
+    if caught_up && !engine.is_joined() {
+        // A peer that has itself caught up speaks for the cluster; at a cluster's first start nobody has, and all must.
+        let durable = engine.durable();
+        let reports = engine.reports();
+        let others = engine.config().members.iter().filter(|member| **member != engine.site());
+        let all = others.map(|member| reports.get(member)).all(|r| r.is_some_and(|r| durable.dominates(&r.vector)));
+        if report.joined || all {
+            engine.joined().await?;
+        }
+    }
+    Ok(())
+}
+
+/// Awaits the batches' outcomes in order. Ends the session at the first that was not applied whole.
+async fn settle<E: Env>(
+    shared: &Shared<E>,
+    mut pending: mpsc::Receiver<oneshot::Receiver<Result<Taken, Error>>>,
+) -> Result<(), End> {
+    while let Some(outcome) = pending.recv().await {
+        match outcome.await {
+            Ok(Ok(Taken::All)) => {}
+            Ok(Ok(Taken::Gap(_))) => {
+                shared.env.mark("gap-refused");
+                return Err(End::Restart);
+            }
+            Ok(Ok(Taken::Fork((site, _)) | Taken::Undecodable(site))) => {
+                shared.engine.note_fork();
+                shared.links.fence(site);
+                return Err(End::Restart);
+            }
+            Ok(Err(Error::Unavailable(_))) => {
+                // A full disk, most likely: what is already on its way is refused as well.
+                shared.env.sleep(Duration::from_millis(500)).await;
+                return Err(End::Restart);
+            }
+            Ok(Err(_)) | Err(_) => return Err(End::Restart),
+        }
+    }
+    Err(End::Restart)
+}

@@ -1,0 +1,378 @@
+//! One write transaction: the [`State`] on disk that operations are applied to.
+//!
+//! Besides records and vectors it keeps what follows from a record's change: which bodies are now wanted, and which are
+//! garbage. A body's file is never removed here; see `engine/collect.rs`.
+
+use super::{
+    BODIES, BOOKKEEPING, BodyRow, Error, LOG, OriginRow, RECORDS, bookkeeping::Row, envelope, keys,
+};
+use crate::{
+    causality::{Dot, Epoch, SiteId, VersionVector},
+    crdt::{Applied, ApplyError, Entry, Payload, Raise, Record, State, apply, codec},
+    object::{Body, ChainHash, Manifest, Op, RecordKey, chain_hash},
+};
+use redb::{ReadableTable, Table, WriteTransaction};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The tables of one transaction, with the origins' rows in memory until [`Tx::flush`].
+pub struct Tx<'t> {
+    records: Table<'t, &'static [u8], &'static [u8]>,
+    log: Table<'t, &'static [u8], &'static [u8]>,
+    bodies: Table<'t, &'static [u8], &'static [u8]>,
+    bookkeeping: Table<'t, &'static [u8], &'static [u8]>,
+    own: (SiteId, Epoch),
+    applied: VersionVector,
+    origins: BTreeMap<(SiteId, Epoch), OriginRow>,
+    dirty: BTreeSet<(SiteId, Epoch)>,
+}
+
+impl<'t> Tx<'t> {
+    pub(super) fn new(transaction: &'t WriteTransaction, own: (SiteId, Epoch)) -> Result<Self, Error> {
+        let bookkeeping = transaction.open_table(BOOKKEEPING)?;
+        let origins = read_origins(&bookkeeping)?;
+        Ok(Self {
+            records: transaction.open_table(RECORDS)?,
+            log: transaction.open_table(LOG)?,
+            bodies: transaction.open_table(BODIES)?,
+            bookkeeping,
+            own,
+            applied: vector_of(&origins),
+            origins,
+            dirty: BTreeSet::new(),
+        })
+    }
+
+    /// Writes the origins' rows. The last act of a transaction.
+    pub(super) fn flush(&mut self) -> Result<(), Error> {
+        for origin in std::mem::take(&mut self.dirty) {
+            let key = keys::origin_row(origin);
+            let row = self.origins.get(&origin).expect("a dirty origin has a row");
+            self.bookkeeping.insert(&key[..], &row.seal(&key)[..])?;
+        }
+        Ok(())
+    }
+
+    /// The dot that this opening's next operation takes.
+    pub fn next_dot(&self) -> Dot {
+        Dot { site: self.own.0, epoch: self.own.1, seq: self.applied.last_of(self.own) + 1 }
+    }
+
+    /// Applies an operation as it was encoded by its origin, logs it, and notes what it means for bodies.
+    /// Returns whether it was new.
+    pub fn apply(&mut self, op: &Op, encoded: &[u8]) -> Result<bool, ApplyError<Error>> {
+        match apply(self, op, chain_hash(encoded))? {
+            Applied::Already => Ok(false),
+            Applied::Changed { before, after } => {
+                let key = keys::dot(op.dot);
+                self.log.insert(&key[..], &envelope::seal(&key, encoded)[..]).map_err(Error::from)?;
+                self.bodies_follow(&op.record, &before, &after, &[op.dot])?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Replaces a record by its merged or repaired state.
+    pub fn replace(&mut self, key: &RecordKey, before: &Record, after: &Record) -> Result<(), Error> {
+        if before == after {
+            return Ok(());
+        }
+        self.put_record(key, after)?;
+        let raised: Vec<Dot> = after.entries.keys().filter(|dot| !before.entries.contains_key(dot)).copied().collect();
+        self.bodies_follow(key, before, after, &raised)
+    }
+
+    /// After a record changed: new external bodies are wanted, what purged versions held is garbage.
+    fn bodies_follow(&mut self, key: &RecordKey, before: &Record, after: &Record, by: &[Dot]) -> Result<(), Error> {
+        for (&dot, entry) in before.entries.iter().filter(|(dot, _)| !after.entries.contains_key(dot)) {
+            self.remove_body_row(keys::WANTED, dot)?;
+            let held = self.remove_body_row(keys::HELD, dot)?;
+            // An inline body needs no file collected; it is kept only while its superseder's body has yet to arrive.
+            let needed = held.is_some() || (is_inline(entry) && self.any_body_outstanding(after, by)?);
+            if needed && let Payload::Version { content: Some(content), .. } = &entry.payload {
+                let held = held.unwrap_or_else(|| BodyRow { record: key.encode(), ..BodyRow::default() });
+                let content = Some((entry.hlc, content.clone()));
+                self.put_body_row(keys::GARBAGE, dot, &BodyRow { purged_by: by.to_vec(), content, ..held })?;
+            }
+        }
+        for (&dot, entry) in &after.entries {
+            let Some(manifest) = external(entry) else { continue };
+            if entry.raise == Raise::Lost {
+                self.remove_body_row(keys::WANTED, dot)?;
+            } else if !before.entries.contains_key(&dot) && self.body_row(keys::HELD, dot)?.is_none() {
+                let (size, blake3) = (manifest.size, manifest.blake3);
+                let row = BodyRow { size, blake3, record: key.encode(), ..BodyRow::default() };
+                self.put_body_row(keys::WANTED, dot, &row)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether one of these operations made a version whose body is not here yet.
+    fn any_body_outstanding(&self, record: &Record, by: &[Dot]) -> Result<bool, Error> {
+        for dot in by {
+            let is_external = record.entries.get(dot).is_some_and(|entry| external(entry).is_some());
+            if is_external && self.body_row(keys::HELD, *dot)?.is_none() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Notes that a wanted body now lies in a file, synced with its folder.
+    pub fn body_arrived(&mut self, dot: Dot, blob: &str) -> Result<bool, Error> {
+        match self.remove_body_row(keys::WANTED, dot)? {
+            Some(wanted) => {
+                self.put_body_row(keys::HELD, dot, &BodyRow { blob: blob.into(), ..wanted })?;
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+
+    /// Notes that a held body's file is gone or corrupt: it is wanted again.
+    pub fn body_vanished(&mut self, dot: Dot) -> Result<(), Error> {
+        if let Some(held) = self.remove_body_row(keys::HELD, dot)? {
+            self.put_body_row(keys::WANTED, dot, &BodyRow { blob: String::new(), ..held })?;
+        }
+        Ok(())
+    }
+
+    /// A row of the bodies table.
+    pub fn body_row(&self, state: u8, dot: Dot) -> Result<Option<BodyRow>, Error> {
+        let key = keys::body(state, dot);
+        self.bodies.get(&key[..])?.map(|sealed| BodyRow::unseal(&key, sealed.value())).transpose()
+    }
+
+    fn put_body_row(&mut self, state: u8, dot: Dot, row: &BodyRow) -> Result<(), Error> {
+        let key = keys::body(state, dot);
+        self.bodies.insert(&key[..], &row.seal(&key)[..])?;
+        Ok(())
+    }
+
+    /// Removes and returns a row of the bodies table.
+    pub fn remove_body_row(&mut self, state: u8, dot: Dot) -> Result<Option<BodyRow>, Error> {
+        let key = keys::body(state, dot);
+        self.bodies.remove(&key[..])?.map(|sealed| BodyRow::unseal(&key, sealed.value())).transpose()
+    }
+
+    /// What is kept of versions that one of these operations purged.
+    pub fn purged_by(&self, dot: Dot) -> Result<Vec<(Dot, BodyRow)>, Error> {
+        let mut found = Vec::new();
+        for row in self.bodies.range(&[keys::GARBAGE][..]..&[keys::GARBAGE + 1][..])? {
+            let (key, sealed) = row?;
+            let row = BodyRow::unseal(key.value(), sealed.value())?;
+            if row.purged_by.contains(&dot) {
+                found.extend(keys::dot_of(&key.value()[1..]).map(|dot| (dot, row)));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Writes a bookkeeping row.
+    pub(crate) fn put_row<R: Row>(&mut self, key: &[u8], row: &R) -> Result<(), Error> {
+        self.bookkeeping.insert(key, &row.seal(key)[..])?;
+        Ok(())
+    }
+
+    /// Removes a bookkeeping row.
+    pub fn remove_row(&mut self, key: &[u8]) -> Result<(), Error> {
+        self.bookkeeping.remove(key)?;
+        Ok(())
+    }
+
+    /// The first record at or above `from`, below `to`: for walking a key range during a merge.
+    pub fn record_keys(&self, from: &[u8], to: Option<&[u8]>) -> Result<Vec<Vec<u8>>, Error> {
+        let mut found = Vec::new();
+        for row in self.records.range(from..)? {
+            let (key, _) = row?;
+            if to.is_some_and(|to| key.value() >= to) {
+                break;
+            }
+            found.push(key.value().to_vec());
+        }
+        Ok(found)
+    }
+
+    /// Whether a record has been found damaged and not been repaired yet.
+    pub fn is_damaged(&self, key: &RecordKey) -> Result<bool, Error> {
+        Ok(self.bookkeeping.get(&keys::damaged(&key.encode())[..])?.is_some())
+    }
+
+    /// Whether any record below `prefix` holds a version, live or historic.
+    pub fn holds_versions(&self, prefix: &[u8]) -> Result<bool, Error> {
+        for row in self.records.range(prefix..)? {
+            let (key, sealed) = row?;
+            if !key.value().starts_with(prefix) {
+                break;
+            }
+            if read_record(key.value(), sealed.value())?.versions().next().is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Everything known of an origin.
+    pub fn origin_row(&self, origin: (SiteId, Epoch)) -> Option<&OriginRow> {
+        self.origins.get(&origin)
+    }
+
+    /// All origins known.
+    pub fn origins(&self) -> impl Iterator<Item = ((SiteId, Epoch), &OriginRow)> {
+        self.origins.iter().map(|(&origin, row)| (origin, row))
+    }
+
+    /// Takes the sender's vector over at the end of a state merge: the logs start anew above it.
+    pub fn adopt(&mut self, origin: (SiteId, Epoch), last: u64, chain: ChainHash) {
+        let row = self.origins.entry(origin).or_default();
+        if last > row.last {
+            *row = OriginRow { last, low: last, chain, folded: row.folded };
+            self.applied.advance(origin, last);
+            self.dirty.insert(origin);
+        }
+    }
+
+    /// Marks an origin as agreed by all members.
+    pub fn fold(&mut self, origin: (SiteId, Epoch)) {
+        if let Some(row) = self.origins.get_mut(&origin) {
+            row.folded = true;
+            self.applied.fold(origin);
+            self.dirty.insert(origin);
+        }
+    }
+
+    /// Drops an origin's log entries up to `seq`, at most `limit` of them. Returns how many went.
+    pub fn trim_log(&mut self, origin: (SiteId, Epoch), seq: u64, limit: usize) -> Result<usize, Error> {
+        let Some(row) = self.origins.get_mut(&origin) else { return Ok(0) };
+        let upto = seq.min(row.last).min(row.low + limit as u64);
+        let trimmed = upto.saturating_sub(row.low);
+        for seq in row.low + 1..=upto {
+            self.log.remove(&keys::dot(Dot { site: origin.0, epoch: origin.1, seq })[..])?;
+        }
+        if trimmed > 0 {
+            row.low = upto;
+            self.dirty.insert(origin);
+        }
+        Ok(trimmed as usize)
+    }
+
+    /// The log's operations on one record, in log order of each origin: proof for a repair. Besides, the dots whose
+    /// entries cannot be read any more: nobody knows what they were about.
+    pub fn logged(&self, record: &RecordKey) -> Result<(Vec<Op>, Vec<Dot>), Error> {
+        let (mut ops, mut unreadable) = (Vec::new(), Vec::new());
+        for row in self.log.iter()? {
+            let (key, sealed) = row?;
+            match read_op(key.value(), sealed.value()) {
+                Ok(op) if op.record == *record => ops.push(op),
+                Ok(_) => {}
+                Err(_) => unreadable.extend(keys::dot_of(key.value())),
+            }
+        }
+        Ok((ops, unreadable))
+    }
+
+    /// What has been applied, as of this transaction.
+    pub fn vector(&self) -> &VersionVector {
+        &self.applied
+    }
+}
+
+impl State for Tx<'_> {
+    type Error = Error;
+
+    fn applied(&self) -> &VersionVector {
+        &self.applied
+    }
+
+    fn chain(&self, origin: (SiteId, Epoch)) -> Option<ChainHash> {
+        self.origins.get(&origin).map(|row| row.chain)
+    }
+
+    /// A record that turns out corrupt is withdrawn on the spot: it reads as empty, is noted as damaged, is not served
+    /// until it is repaired, and operations go on being applied to it.
+    fn record(&mut self, key: &RecordKey) -> Result<Record, Error> {
+        let encoded = key.encode();
+        let read = match self.records.get(&encoded[..])? {
+            Some(sealed) => read_record(&encoded, sealed.value()),
+            None => return Ok(Record::default()),
+        };
+        match read {
+            Err(Error::Corrupt { .. }) => {
+                self.records.remove(&encoded[..])?;
+                self.put_row(&keys::damaged(&encoded), &1u64)?;
+                Ok(Record::default())
+            }
+            read => read,
+        }
+    }
+
+    fn put_record(&mut self, key: &RecordKey, record: &Record) -> Result<(), Error> {
+        let key = key.encode();
+        if record.is_empty() {
+            self.records.remove(&key[..])?;
+        } else {
+            let sealed = envelope::seal(&key, &codec::encode_record(record));
+            self.records.insert(&key[..], &sealed[..])?;
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self, dot: Dot, chain: ChainHash) -> Result<(), Error> {
+        let row = self.origins.entry(dot.origin()).or_default();
+        row.last = dot.seq;
+        row.chain = chain;
+        self.applied.advance(dot.origin(), dot.seq);
+        self.dirty.insert(dot.origin());
+        Ok(())
+    }
+}
+
+fn is_inline(entry: &Entry) -> bool {
+    matches!(&entry.payload, Payload::Version { content: Some(content), .. } if content.manifest.body != Body::External)
+}
+
+/// The manifest of a version whose body lies in a file.
+pub(crate) fn external(entry: &Entry) -> Option<&Manifest> {
+    match &entry.payload {
+        Payload::Version { content: Some(content), .. } if content.manifest.body == Body::External => {
+            Some(&content.manifest)
+        }
+        _ => None,
+    }
+}
+
+pub(super) fn read_record(key: &[u8], sealed: &[u8]) -> Result<Record, Error> {
+    let name = || RecordKey::decode(key).map_or_else(|| "an unreadable key".into(), |key| key.to_string());
+    let payload = envelope::open(key, sealed).ok_or_else(|| Error::corrupt("record", name()))?;
+    codec::decode_record(payload).map_err(Error::malformed("record", name()))
+}
+
+pub(super) fn read_op(key: &[u8], sealed: &[u8]) -> Result<Op, Error> {
+    let name = || keys::dot_of(key).map_or_else(|| "an unreadable key".into(), |dot| dot.to_string());
+    let payload = envelope::open(key, sealed).ok_or_else(|| Error::corrupt("operation", name()))?;
+    crate::object::wire::decode_op(payload).map_err(Error::malformed("operation", name()))
+}
+
+pub(super) fn read_origins(
+    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+) -> Result<BTreeMap<(SiteId, Epoch), OriginRow>, Error> {
+    let mut origins = BTreeMap::new();
+    for row in table.range(&b"o"[..]..&b"p"[..])? {
+        let (key, sealed) = row?;
+        let Some((site, epoch)) = key.value()[1..].split_first_chunk::<2>() else { continue };
+        let Ok(epoch) = <[u8; 8]>::try_from(epoch) else { continue };
+        let origin = (SiteId(u16::from_be_bytes(*site)), Epoch(u64::from_be_bytes(epoch)));
+        origins.insert(origin, OriginRow::unseal(key.value(), sealed.value())?);
+    }
+    Ok(origins)
+}
+
+pub(super) fn vector_of(origins: &BTreeMap<(SiteId, Epoch), OriginRow>) -> VersionVector {
+    let mut vector: VersionVector = origins.iter().map(|(&origin, row)| (origin, row.last)).collect();
+    for (&origin, row) in origins {
+        if row.folded {
+            vector.fold(origin);
+        }
+    }
+    vector
+}
