@@ -1,1 +1,12 @@
+//! The deterministic testbed of Anabranch: scenarios on the real engine, judged by independent oracles.
+#![deny(unsafe_code)]
 
+pub mod history;
+pub mod nemesis;
+pub mod outcome;
+pub mod plan;
+pub mod scenario;
+pub mod seed;
+pub mod trace;
+pub mod workload;
+pub mod world;

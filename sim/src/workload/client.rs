@@ -1,0 +1,308 @@
+//! Clients at a site: they work through their part of the plan, one operation after the other, and write down what they
+//! were told. They call the engine's own face, in the site's process; the S3 face comes with the daemon.
+
+use super::{Action, body};
+use crate::{
+    history::{Dump, Ending, History, KeyRead, Place, Shown, VersionRead},
+    plan::{Plan, PlannedOp},
+    world::fabric,
+};
+use anabranch::{
+    causality::Dot,
+    engine::{Context, DeleteRequest, Engine, Error, GetRequest, Listed, Object, PutRequest, VersionKind, Written},
+    env::{Env, timeout},
+    object::BucketId,
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+/// How long a client waits for an answer.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Whose buckets the clients use.
+pub const OWNER: &str = "tenant";
+
+/// A bucket's identity.
+pub fn bucket(name: &str) -> BucketId {
+    BucketId::new(name, OWNER).expect("plans use valid names")
+}
+
+/// What outlives a site's processes: the history and how far each client has come.
+#[derive(Default)]
+pub struct Notebook {
+    /// What happened.
+    pub history: History,
+    /// For each `(site, client)` the place in the plan's operations where it goes on.
+    pub cursor: BTreeMap<(u16, u16), usize>,
+    /// Tokens given out, by key: to be misused.
+    tokens: BTreeMap<(String, String), Context>,
+}
+
+/// The notebook, shared by all clients of a run.
+pub type Shared = Arc<Mutex<Notebook>>;
+
+/// One client's connection to its site.
+pub struct Client<E: Env> {
+    /// The site's engine.
+    pub engine: Engine<E>,
+    /// The site's world, for the client's own timers.
+    pub env: E,
+    /// Where it writes down.
+    pub notebook: Shared,
+}
+
+impl<E: Env> Clone for Client<E> {
+    fn clone(&self) -> Self {
+        Self { engine: self.engine.clone(), env: self.env.clone(), notebook: self.notebook.clone() }
+    }
+}
+
+impl<E: Env> Client<E> {
+    /// Works through the rest of this client's part of the plan.
+    pub async fn work(self, plan: Arc<Plan>, site: u16, client: u16) {
+        loop {
+            let next = {
+                let mut notebook = self.notes();
+                let cursor = notebook.cursor.entry((site, client)).or_default();
+                let rest = plan.ops[*cursor..].iter().position(|op| op.site == site && op.client == client);
+                rest.map(|skip| {
+                    *cursor += skip + 1;
+                    plan.ops[*cursor - 1].clone()
+                })
+            };
+            let Some(op) = next else { return };
+            let now = fabric::now();
+            if now > op.at + PATIENCE {
+                // The site was down when its turn came: its client got no connection.
+                let mut notebook = self.notes();
+                notebook.history.invoke(op.id, op.at);
+                let operation = notebook.history.get_mut(op.id);
+                operation.ending = Ending::Refused("no connection".into());
+                operation.completed = Some(op.at);
+                continue;
+            }
+            fabric::sleep(op.at.saturating_sub(now)).await;
+            self.notes().history.invoke(op.id, fabric::now());
+            let ending = timeout(&self.env, PATIENCE, self.perform(&op)).await.unwrap_or(Ending::Unknown);
+            let mut notebook = self.notes();
+            let operation = notebook.history.get_mut(op.id);
+            operation.ending = ending;
+            operation.completed = Some(fabric::now());
+        }
+    }
+
+    fn notes(&self) -> std::sync::MutexGuard<'_, Notebook> {
+        self.notebook.lock().expect("no client panics with the notebook")
+    }
+
+    async fn perform(&self, op: &PlannedOp) -> Ending {
+        match &op.action {
+            Action::Get => {
+                let (shown, _) = self.look(op, None).await;
+                let ending = match &shown {
+                    Shown::Unavailable(why) => Ending::Refused(why.clone()),
+                    _ => Ending::Acked,
+                };
+                self.notes().history.get_mut(op.id).answer = Some(shown);
+                ending
+            }
+            Action::Put { size } => {
+                self.look_first(op).await;
+                self.put(op, *size, None).await
+            }
+            Action::ReadModifyWrite { size } => {
+                let context = self.look_first(op).await;
+                self.notes().history.get_mut(op.id).by_context = context.is_some();
+                self.put(op, *size, context).await
+            }
+            Action::ForeignToken { size } => {
+                self.look_first(op).await;
+                let place = op.place();
+                let token = {
+                    let notebook = self.notes();
+                    let mut others = notebook.tokens.iter().filter(|(key, _)| **key != place);
+                    others.next().map(|(_, token)| token.clone())
+                };
+                match token {
+                    Some(token) => self.put(op, *size, Some(token)).await,
+                    None => Ending::Refused("no token of another key yet".into()),
+                }
+            }
+            Action::Delete => {
+                self.look_first(op).await;
+                let request = DeleteRequest { bucket: bucket(&op.bucket), key: op.key.clone(), version: None, context: None };
+                self.end_write(op, self.engine.delete(request).await)
+            }
+            Action::DeleteVersion => self.delete_version(op).await,
+            Action::Tag => {
+                let tags = BTreeMap::from([("by".to_owned(), op.id.to_string())]);
+                ending(&self.engine.put_tags(&bucket(&op.bucket), &op.key, None, tags).await)
+            }
+            Action::Configure { field, value } => {
+                ending(&self.engine.configure_bucket(&bucket(&op.bucket), field, value).await)
+            }
+            Action::ToggleBucket => match self.engine.create_bucket(&bucket(&op.bucket)).await {
+                Err(Error::BucketAlreadyOwned(_)) => ending(&self.engine.delete_bucket(&bucket(&op.bucket)).await),
+                created => ending(&created),
+            },
+        }
+    }
+
+    /// Reads what the key shows, as a client does before it writes, and notes it.
+    async fn look_first(&self, op: &PlannedOp) -> Option<Context> {
+        let (shown, context) = self.look(op, None).await;
+        let mut notebook = self.notes();
+        let operation = notebook.history.get_mut(op.id);
+        operation.read_at = Some(fabric::now());
+        operation.shown = Some(shown);
+        if let Some(context) = &context {
+            notebook.tokens.insert(op.place(), context.clone());
+        }
+        context
+    }
+
+    async fn look(&self, op: &PlannedOp, version: Option<Dot>) -> (Shown, Option<Context>) {
+        let request = GetRequest { bucket: bucket(&op.bucket), key: op.key.clone(), version, context: None };
+        shown(self.engine.get(request).await)
+    }
+
+    async fn put(&self, op: &PlannedOp, size: usize, context: Option<Context>) -> Ending {
+        let request = PutRequest {
+            bucket: bucket(&op.bucket),
+            key: op.key.clone(),
+            body: body::bytes_of(op.id, size),
+            headers: BTreeMap::new(),
+            context,
+            condition: None,
+        };
+        self.end_write(op, self.engine.put(request).await)
+    }
+
+    async fn delete_version(&self, op: &PlannedOp) -> Ending {
+        let listed = match self.engine.list(&bucket(&op.bucket), &op.key, None, 1, true).await {
+            Ok(page) => page.versions.into_iter().find(|version| version.key == op.key && version.content.is_some()),
+            Err(error) => return refusal(&error),
+        };
+        let Some(newest) = listed else { return Ending::Refused("nothing to delete".into()) };
+        let (shown, _) = self.look(op, Some(newest.version.dot)).await;
+        let Shown::Write(write) = shown else { return Ending::Refused("the version could not be read".into()) };
+        self.notes().history.get_mut(op.id).target = Some((newest.version.dot.to_string(), write));
+        let request = DeleteRequest {
+            bucket: bucket(&op.bucket),
+            key: op.key.clone(),
+            version: Some(newest.version.dot),
+            context: None,
+        };
+        self.end_write(op, self.engine.delete(request).await)
+    }
+
+    fn end_write(&self, op: &PlannedOp, written: Result<Written, Error>) -> Ending {
+        if let Ok(Written { version: Some(version), .. }) = &written {
+            self.notes().history.get_mut(op.id).version = Some(version.dot.to_string());
+        }
+        ending(&written)
+    }
+
+    /// Creates the plan's buckets; done by one site before the clients start.
+    pub async fn prepare(&self, plan: &Plan) {
+        for planned in &plan.buckets {
+            let id = bucket(&planned.name);
+            while !matches!(self.engine.create_bucket(&id).await, Ok(_) | Err(Error::BucketAlreadyOwned(_))) {
+                fabric::sleep(Duration::from_millis(20)).await;
+            }
+            for (field, value) in [("versioning", &planned.versioning), ("conflict", &planned.policy)] {
+                while !value.is_empty() && self.engine.configure_bucket(&id, field, value).await.is_err() {
+                    fabric::sleep(Duration::from_millis(20)).await;
+                }
+            }
+        }
+    }
+
+    /// Reads everything that there is at this site, as a client can.
+    pub async fn dump(&self) -> Dump {
+        let mut dump = Dump::default();
+        let buckets = match self.engine.buckets(None).await {
+            Ok(buckets) => buckets,
+            Err(error) => {
+                dump.failures.push(format!("buckets: {error}"));
+                return dump;
+            }
+        };
+        for found in buckets {
+            let settings = format!("{:?} {:?}", found.versioning, found.policy);
+            dump.buckets.insert(found.id.to_string(), settings);
+            let mut after: Option<String> = None;
+            loop {
+                let page = match self.engine.list(&found.id, "", after.as_deref(), 100, true).await {
+                    Ok(page) => page,
+                    Err(error) => {
+                        dump.failures.push(format!("{}: {error}", found.id));
+                        break;
+                    }
+                };
+                for listed in page.versions {
+                    self.read_version(&found.id, listed, &mut dump).await;
+                }
+                after = page.next_after;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        for ((name, key), read) in &mut dump.keys {
+            let request = GetRequest { bucket: bucket(name), key: key.clone(), version: None, context: None };
+            read.current = Some(shown(self.engine.get(request).await).0);
+        }
+        dump
+    }
+
+    async fn read_version(&self, id: &BucketId, listed: Listed, dump: &mut Dump) {
+        let place = match listed.kind {
+            VersionKind::Current => Place::Current,
+            VersionKind::Sibling => Place::Sibling,
+            VersionKind::Noncurrent => Place::Noncurrent,
+        };
+        let read = if listed.content.is_none() {
+            Shown::Deleted
+        } else if listed.is_lost {
+            Shown::Unavailable("its body is lost".into())
+        } else {
+            let (bucket, version) = (id.clone(), Some(listed.version.dot));
+            shown(self.engine.get(GetRequest { bucket, key: listed.key.clone(), version, context: None }).await).0
+        };
+        let version = VersionRead {
+            version: listed.version.dot.to_string(),
+            place,
+            read,
+            tags: listed.tags.map(|(_, tags)| tags),
+        };
+        let key: &mut KeyRead = dump.keys.entry((id.name().to_owned(), listed.key)).or_default();
+        key.versions.push(version);
+    }
+}
+
+fn shown(read: Result<Object, Error>) -> (Shown, Option<Context>) {
+    match read {
+        Ok(object) => (body::identify(&object.body), Some(object.context)),
+        Err(Error::NoSuchKey(_) | Error::NoSuchVersion(_)) => (Shown::Nothing, None),
+        Err(Error::Deleted(_)) => (Shown::Deleted, None),
+        Err(error) => (Shown::Unavailable(error.to_string()), None),
+    }
+}
+
+fn ending<T>(outcome: &Result<T, Error>) -> Ending {
+    match outcome {
+        Ok(_) => Ending::Acked,
+        Err(error) => refusal(error),
+    }
+}
+
+fn refusal(error: &Error) -> Ending {
+    match error {
+        Error::Unknown | Error::Store(_) => Ending::Unknown,
+        error => Ending::Refused(error.to_string()),
+    }
+}
