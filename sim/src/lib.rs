@@ -3,8 +3,10 @@
 
 pub mod history;
 pub mod nemesis;
+pub mod oracle;
 pub mod outcome;
 pub mod plan;
+pub mod runner;
 pub mod scenario;
 pub mod seed;
 pub mod trace;

@@ -2,12 +2,22 @@
 use anabranch_sim::*;
 fn main() {
     let name = std::env::args().nth(1).unwrap();
-    let n: u64 = std::env::args().nth(2).map_or(1, |s| s.parse().unwrap());
+    let a: u64 = std::env::args().nth(2).map_or(0, |s| s.parse().unwrap());
+    let n: u64 = std::env::args().nth(3).map_or(1, |s| s.parse().unwrap());
     let s = scenario::Scenario::load(std::path::Path::new("scenarios"), &name).unwrap();
-    for seed in 0..n {
-        let plan = std::sync::Arc::new(plan::Plan::draw(&s, seed));
-        let t = std::time::Instant::now();
-        let o = world::run(plan.clone()).unwrap();
-        println!("{seed} {:x?} sim {:?} wall {:?} conv {:?} ops {} acked {} stuck {:?} marks {:?}", o.trace, o.simulated, t.elapsed(), o.converged_at, o.history.operations.len(), o.history.operations.values().filter(|o| o.ending == history::Ending::Acked).count(), o.stuck, o.marks);
+    let mut marks = std::collections::BTreeMap::new();
+    let t = std::time::Instant::now();
+    let mut bad = 0;
+    for seed in a..a+n {
+        let f = match runner::run(&s, seed) { Ok(f) => f, Err(p) => { println!("{seed} PANIC {p}"); bad += 1; continue } };
+        for (k, v) in &f.outcome.marks { *marks.entry(*k).or_insert(0) += v; }
+        let j = f.judgement;
+        if n == 1 || j.verdict() != oracle::Verdict::Pass {
+            bad += 1;
+            println!("{seed} {:?} acked {} lost {} destroyed {} conflicts {} faults {} answered {:?} {:?}", j.verdict(), j.accounts.acknowledged(), j.accounts.lost(), j.accounts.destroyed(), j.conflicts, j.faults, j.acknowledged, j.inconclusive);
+            for v in &j.violations { println!("  {} {:?}", v.oracle, v.promise); for e in &v.evidence { println!("     {}", &e[..e.len().min(1200)]); } }
+            if n == 1 { for l in f.outcome.plan.faults.iter() { println!("{:?} {l}", l.at); } println!("{:?} {:?}", f.outcome.trace, f.outcome.simulated); }
+        }
     }
+    println!("{name}: {n} seeds {bad} bad {:?} {marks:?}", t.elapsed());
 }

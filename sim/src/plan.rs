@@ -80,6 +80,8 @@ pub struct Plan {
     pub blind_window: Duration,
     /// Log entries kept below the stable cut.
     pub log_keep: u64,
+    /// The database's cache, in bytes.
+    pub cache_bytes: usize,
     /// Whether a site that comes back takes writes before its first contact with a peer.
     pub writes_before_contact: bool,
 }
@@ -138,6 +140,7 @@ impl Plan {
             deadline: heal_at + Duration::from_secs_f64(phases.quiesce_s) + drain,
             blind_window: Duration::from_millis(scenario.engine.blind_window_ms),
             log_keep: scenario.engine.log_keep,
+            cache_bytes: scenario.engine.cache_kib << 10,
             writes_before_contact,
         }
     }

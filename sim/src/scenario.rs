@@ -95,11 +95,13 @@ pub struct EngineSpec {
     pub blind_window_ms: u64,
     /// See `engine::Config::log_keep`. Small, so that peers that were away need a state merge.
     pub log_keep: u64,
+    /// The database's cache. Small where reads are to meet the disk.
+    pub cache_kib: usize,
 }
 
 impl Default for EngineSpec {
     fn default() -> Self {
-        Self { blind_window_ms: 1000, log_keep: 40 }
+        Self { blind_window_ms: 1000, log_keep: 40, cache_kib: 1024 }
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
     object::{BucketId, Kind, RecordKey, Versioning},
     store,
 };
+use std::time::Duration;
 
 /// A bucket as its converged configuration describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -187,7 +188,7 @@ impl Sequencer<'_, '_> {
         let applied = self.tx.vector();
         record.entries.retain(|dot, _| applied.covers(*dot));
         let supersedes = supersedes(&record);
-        let draft = Draft { record: key, kind, supersedes, context: true, floor: Timestamp::default() };
+        let draft = Draft { record: key, kind, supersedes, context: true, floor: Timestamp::default(), asked_at: Duration::ZERO };
         Ok(Ok(self.write(&record, draft)?.stamp()))
     }
 }

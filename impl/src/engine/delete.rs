@@ -11,6 +11,7 @@ impl<E: Env> Engine<E> {
     /// Deletes. In a versioned bucket a delete marker takes the key's place; in an unversioned one the versions go. A
     /// version that its client has not seen survives: a PUT elsewhere at the same time is not lost.
     pub async fn delete(&self, request: DeleteRequest) -> Result<Written, Error> {
+        let asked_at = self.env().monotonic();
         let key = object_key(&request.bucket, &request.key)?;
         let seen = self.await_seen(&key, request.context.as_ref()).await?;
         let (record, version) = (key.clone(), request.version);
@@ -34,7 +35,7 @@ impl<E: Env> Engine<E> {
                 }
                 // Naming a version is having seen it.
                 let context = seen.is_some() || version.is_some();
-                let draft = Draft { record, kind, supersedes, context, floor: floor(seen.as_ref()) };
+                let draft = Draft { record, kind, supersedes, context, floor: floor(seen.as_ref()), asked_at };
                 let op = sequencer.write(&before.record, draft)?;
                 Ok(Ok(is_marker.then(|| op.stamp())))
             })

@@ -9,6 +9,8 @@ use crate::{
     store::{bodies, keys},
 };
 
+use std::time::Duration;
+
 impl<E: Env> Engine<E> {
     /// Takes a corrupt record out of service until a peer has refilled it.
     pub(super) async fn withdraw(&self, key: Option<RecordKey>) {
@@ -91,6 +93,7 @@ impl<E: Env> Engine<E> {
                         supersedes: vec![dot],
                         context: true,
                         floor: Timestamp::default(),
+                        asked_at: Duration::ZERO,
                     };
                     let op = sequencer.write(&record, draft)?;
                     if let Some(blob) = blob.flatten() {
@@ -143,7 +146,11 @@ impl<E: Env> Engine<E> {
     pub async fn body_fetched(&self, dot: Dot, blob: String) -> Result<bool, Error> {
         let file = blob.clone();
         let wanted = self
-            .submit(Purpose::Grow, move |sequencer| Ok(Ok(sequencer.tx.body_arrived(dot, &blob)?)))
+            .submit(Purpose::Grow, move |sequencer| {
+                let wanted = sequencer.tx.body_arrived(dot, &blob)?;
+                sequencer.body_became_readable(dot);
+                Ok(Ok(wanted))
+            })
             .await?;
         if wanted {
             self.shared.bodies.send_modify(|count| *count += 1);

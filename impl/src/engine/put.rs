@@ -66,6 +66,7 @@ pub struct Written {
 impl<E: Env> Engine<E> {
     /// Writes a new version. Acknowledged once operation and body are synced here.
     pub async fn put(&self, request: PutRequest) -> Result<Written, Error> {
+        let asked_at = self.env().monotonic();
         let key = object_key(&request.bucket, &request.key)?;
         let seen = self.await_seen(&key, request.context.as_ref()).await?;
         let (manifest, blob) = self.store_body(request.body).await?;
@@ -92,6 +93,7 @@ impl<E: Env> Engine<E> {
                     supersedes,
                     context: seen.is_some() || matches!(condition, Some(Condition::Matches(_))),
                     floor: floor(seen.as_ref()),
+                    asked_at,
                 };
                 let op = sequencer.write(&before.record, draft)?;
                 if let Some(blob) = blob {

@@ -13,6 +13,8 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
+use std::time::Duration;
+
 impl<E: Env> Engine<E> {
     /// Replaces all tags of a version, or of what the key shows.
     pub async fn put_tags(
@@ -34,7 +36,7 @@ impl<E: Env> Engine<E> {
             };
             let supersedes = before.record.tag_writes_on(target);
             let kind = Kind::Tags { target, tags };
-            let draft = Draft { record, kind, supersedes, context: true, floor: Timestamp::default() };
+            let draft = Draft { record, kind, supersedes, context: true, floor: Timestamp::default(), asked_at: Duration::ZERO };
             Ok(Ok(sequencer.write(&before.record, draft)?.stamp()))
         })
         .await

@@ -39,18 +39,18 @@ impl Unseen {
         self.order.push_back((now, dot));
     }
 
-    /// Those of `superseded` that a blind client cannot have seen.
-    pub(super) fn among(&self, record: &Record, superseded: &[Dot], now: Duration) -> Vec<Dot> {
+    /// Those of `superseded` that a blind client, whose request came at `asked_at`, cannot have seen.
+    pub(super) fn among(&self, record: &Record, superseded: &[Dot], asked_at: Duration) -> Vec<Dot> {
         let shown = conflict::current(record).map(|(stamp, _)| stamp.dot);
-        superseded.iter().copied().filter(|dot| Some(*dot) != shown || self.is_recent(*dot, now)).collect()
+        superseded.iter().copied().filter(|dot| Some(*dot) != shown || self.is_recent(*dot, asked_at)).collect()
     }
 
-    fn is_recent(&self, dot: Dot, now: Duration) -> bool {
+    fn is_recent(&self, dot: Dot, asked_at: Duration) -> bool {
         if dot.site == self.site {
             return false;
         }
         // What was applied before this opening has no arrival time: it counts from the opening.
         let since = self.arrivals.get(&dot).copied().unwrap_or(self.opened_at);
-        now.saturating_sub(since) < self.window
+        asked_at.saturating_sub(since) < self.window
     }
 }

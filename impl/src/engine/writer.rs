@@ -71,6 +71,8 @@ pub(super) struct Draft {
     pub(super) context: bool,
     /// A timestamp that the write must exceed besides the record's own.
     pub(super) floor: Timestamp,
+    /// When the request came, by the monotonic clock: what became visible later its client cannot have seen.
+    pub(super) asked_at: Duration,
 }
 
 impl Sequencer<'_, '_> {
@@ -80,7 +82,14 @@ impl Sequencer<'_, '_> {
         let unseen = if draft.context {
             Vec::new()
         } else {
-            self.sequencing.unseen.among(record, &draft.supersedes, self.now)
+            let mut unseen = self.sequencing.unseen.among(record, &draft.supersedes, draft.asked_at);
+            // Nor can it have seen a version whose body is not here.
+            for dot in &draft.supersedes {
+                if !unseen.contains(dot) && self.tx.body_row(keys::WANTED, *dot)?.is_some() {
+                    unseen.push(*dot);
+                }
+            }
+            unseen
         };
         let op = Op {
             dot,
@@ -111,6 +120,11 @@ impl Sequencer<'_, '_> {
             self.sequencing.unseen.arrived(op.dot, self.now);
         }
         Ok(is_new)
+    }
+
+    /// A peer's version can be seen from the moment that its body is here.
+    pub(super) fn body_became_readable(&mut self, dot: Dot) {
+        self.sequencing.unseen.arrived(dot, self.now);
     }
 
     /// The record to be written to, unless it is damaged: then nobody knows what a write would supersede.

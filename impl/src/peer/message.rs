@@ -244,9 +244,9 @@ pub struct BodyChunk {
 /// The body asked for is not here.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
 pub struct BodyMissing {
-    /// Whether this site has applied the version: only then does its answer count as evidence.
+    /// Whether this site has the version and misses its body as well: only then does its answer count as evidence.
     #[prost(bool, tag = "1")]
-    pub version_known: bool,
+    pub missed_too: bool,
 }
 
 /// One frame's content.

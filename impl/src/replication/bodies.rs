@@ -1,7 +1,8 @@
 //! Bodies: fetched after their metadata, on connections of their own, from whoever has them.
 //!
 //! Each worker keeps a connection to each peer it has used: `body_workers` a peer at most. A body broken off goes on at
-//! the byte where it stopped. If every member says that it knows the version and has no body, the body is lost.
+//! the byte where it stopped. If every member says that it misses the body too, the
+//! body is lost.
 
 use super::Shared;
 use crate::{
@@ -21,9 +22,9 @@ const LOOK_MAX: usize = 64;
 /// What one peer made of a request.
 enum Answer {
     Whole,
-    /// It knows the version and has no body.
+    /// It has the version and misses its body too.
     Missing,
-    /// It does not answer, or does not know the version yet.
+    /// It does not answer, or does not have the version.
     Unknown,
 }
 
@@ -126,9 +127,9 @@ async fn fetch_from<E: Env>(
                     return Ok(Answer::Whole);
                 }
             }
-            Message::BodyMissing(BodyMissing { version_known }) => {
+            Message::BodyMissing(BodyMissing { missed_too }) => {
                 sessions.insert(peer, session);
-                return Ok(if version_known { Answer::Missing } else { Answer::Unknown });
+                return Ok(if missed_too { Answer::Missing } else { Answer::Unknown });
             }
             _ => return Err(io::ErrorKind::InvalidData.into()),
         }
@@ -165,14 +166,25 @@ pub(super) async fn serve<E: Env>(shared: &Shared<E>, mut session: Session<E>) -
             return Err(io::ErrorKind::InvalidData.into());
         };
         let dot = request.dot.and_then(|dot| Dot::try_from(dot).ok()).ok_or(io::ErrorKind::InvalidData)?;
-        let row = shared.engine.read(move |snapshot| snapshot.body(keys::HELD, dot)).await.map_err(io::Error::other)?;
+        let found = shared
+            .engine
+            .read(move |snapshot| {
+                // A version that is purged here may not be at the peer yet: what is left of it serves.
+                let held = snapshot.body(keys::HELD, dot)?;
+                let row = if held.is_some() { held } else { snapshot.body(keys::GARBAGE, dot)? };
+                let wanted = snapshot.body(keys::WANTED, dot)?.is_some();
+                Ok((row.filter(|row| !row.blob.is_empty()), wanted))
+            })
+            .await;
+        let (row, wanted) = found.map_err(io::Error::other)?;
         let sent = match row {
-            Some(row) => send(shared, &mut session, dot, &row, request.offset).await?,
-            None => false,
+            Some(row) => Some(send(shared, &mut session, dot, &row, request.offset).await?),
+            None => None,
         };
-        if !sent {
-            let version_known = shared.engine.durable().covers(dot);
-            session.sender.send(Message::BodyMissing(BodyMissing { version_known })).await?;
+        if sent != Some(true) {
+            // Evidence only if this site misses the body too. Where the version is purged, nobody misses it.
+            let missed_too = wanted || sent == Some(false);
+            session.sender.send(Message::BodyMissing(BodyMissing { missed_too })).await?;
         }
     }
 }

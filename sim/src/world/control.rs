@@ -44,6 +44,8 @@ pub struct Outage {
     pub site: u16,
     /// When.
     pub at: Duration,
+    /// When it was started again.
+    pub back_at: Duration,
     /// Whether its disk survived: then everything that was acknowledged must be there.
     pub disk_survived: bool,
 }
@@ -165,7 +167,7 @@ impl Controller {
                 state.reset_conns(|(a, b)| a == site || b == site);
             }
         }
-        self.outages.push(Outage { site, at: now, disk_survived });
+        self.outages.push(Outage { site, at: now, back_at: start_at, disk_survived });
         orders.push(Order::Kill(site));
         if self.starting.insert(site) {
             self.at(start_at, Step::Start(site));

@@ -123,7 +123,7 @@ fn config(plan: &Plan, site: u16) -> node::Config {
     let identity = Identity { cluster: "simulated".into(), site: SiteId(site) };
     let mut engine = engine::Config::new(identity, members, [9; 32]);
     engine.reserve = Reserve { margin: crate::nemesis::RESERVE };
-    engine.cache_bytes = 1 << 20;
+    engine.cache_bytes = plan.cache_bytes;
     engine.blind_window = plan.blind_window;
     engine.log_keep = plan.log_keep;
     let peers = (0..plan.sites).filter(|other| *other != site).map(|other| (SiteId(other), format!("s{other}")));

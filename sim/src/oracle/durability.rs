@@ -1,0 +1,58 @@
+//! After a crash a site shows everything that it had acknowledged before, read before any peer can have helped it.
+//!
+//! An acknowledgement that was not durable is hidden by replication, which brings the write back from a peer: so the
+//! harness reads a site out while it is still cut off. What was replaced before the crash by a write that had seen it is
+//! excused, if that one is there.
+
+use super::{
+    Case, Promise, Violation,
+    accounting::{End, Ends},
+};
+use crate::{
+    history::Ending,
+    nemesis::{Fault, Loss},
+};
+
+pub(super) fn judge(case: &Case<'_>) -> Option<Violation> {
+    let mut evidence = Vec::new();
+    for audit in &case.outcome.audits {
+        let outages = case.outcome.outages.iter().filter(|o| o.site == audit.site && o.at <= audit.ended_at);
+        let Some(outage) = outages.max_by_key(|o| o.at).filter(|o| o.disk_survived) else { continue };
+        // What was acknowledged since the disk was last replaced, or set back, must be there.
+        let site = audit.site;
+        let since = case.outcome.losses.iter().filter_map(|loss| match loss {
+            Loss::Disk { site: of, at, .. } if *of == site && *at <= outage.at => Some(*at),
+            _ => None,
+        });
+        let since = since.max().unwrap_or_default();
+        let rotten = case.outcome.plan.faults.iter().any(|f| f.fault == Fault::BitRot { site } && f.at <= audit.ended_at);
+        if rotten || !audit.dump.failures.is_empty() {
+            continue; // a damaged record is withdrawn until a peer has refilled it
+        }
+        let mut ends = Ends::new(case, |write| audit.dump.place_of(&case.op(write).place(), write));
+        for operation in case.history().operations.values() {
+            let op = case.op(operation.id);
+            let acked = operation.completed.filter(|_| operation.ending == Ending::Acked);
+            let Some(acked) = acked.filter(|at| *at >= since && *at <= outage.at) else { continue };
+            if op.site != site || !op.action.is_put() {
+                continue;
+            }
+            let held = op.place();
+            let body_lost = case.outcome.losses.iter().any(|l| matches!(l, Loss::Body { write, .. } if *write == op.id));
+            if matches!(ends.end_of(op.id), End::Lost(_)) && !body_lost {
+                evidence.push(format!(
+                    "site {} acknowledged write {} of {}/{} at {:.3}s, crashed at {:.3}s, and came back without it: {:?}",
+                    site,
+                    op.id,
+                    held.0,
+                    held.1,
+                    acked.as_secs_f64(),
+                    outage.at.as_secs_f64(),
+                    audit.dump.keys.get(&held),
+                ));
+            }
+        }
+    }
+    evidence.truncate(5);
+    (!evidence.is_empty()).then_some(Violation { oracle: "durability", promise: Promise::Safety, evidence })
+}

@@ -1,0 +1,55 @@
+//! What a client that had seen it deleted stays deleted. A PUT elsewhere at the same time survives, and is another write;
+//! this is about the very write that was deleted showing again.
+
+use super::{Case, Promise, Violation, accounting::has_seen};
+use crate::{
+    history::{Ending, Place, Shown},
+    workload::Action,
+};
+
+pub(super) fn judge(case: &Case<'_>) -> Option<Violation> {
+    let mut evidence = Vec::new();
+    let loses_bodies = !case.outcome.losses.is_empty();
+    for operation in case.history().operations.values().filter(|o| o.ending == Ending::Acked) {
+        let op = case.op(operation.id);
+        let deleted = match (&op.action, &operation.shown, &operation.target) {
+            (Action::DeleteVersion, _, Some((_, write))) => *write,
+            (Action::Delete, Some(Shown::Write(write)), _) => *write,
+            _ => continue,
+        };
+        if loses_bodies || !has_seen(case, operation.id, deleted) {
+            // With a disk the delete itself may have gone; accounting follows that.
+            continue;
+        }
+        let place = op.place();
+        for (site, dump) in &case.outcome.dumps {
+            let found = dump.place_of(&place, deleted);
+            let shows = match op.action {
+                Action::DeleteVersion => found.is_some(),
+                // Deleted in a versioned bucket it may be listed, and shown again once its marker is removed.
+                _ => found.is_some_and(|found| found < Place::Noncurrent) && !marker_removed(case, &place, operation.version.as_deref()),
+            };
+            if shows {
+                evidence.push(format!(
+                    "write {deleted} of {}/{} was deleted by operation {} at site {} at {:.3}s, and site {site} still shows it as {found:?}",
+                    place.0,
+                    place.1,
+                    op.id,
+                    op.site,
+                    operation.completed.unwrap_or_default().as_secs_f64(),
+                ));
+            }
+        }
+    }
+    evidence.truncate(6);
+    (!evidence.is_empty()).then_some(Violation { oracle: "resurrection", promise: Promise::Safety, evidence })
+}
+
+/// Whether the delete marker of a delete is not listed any more anywhere.
+fn marker_removed(case: &Case<'_>, place: &(String, String), marker: Option<&str>) -> bool {
+    let Some(marker) = marker else { return false };
+    let listed = |dump: &crate::history::Dump| {
+        dump.keys.get(place).is_some_and(|read| read.versions.iter().any(|version| version.version == marker))
+    };
+    !case.outcome.dumps.values().any(listed)
+}
