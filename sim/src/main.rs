@@ -8,8 +8,9 @@ fn main() {
     let mut marks = std::collections::BTreeMap::new();
     let t = std::time::Instant::now();
     let mut bad = 0;
-    for seed in a..a+n {
+    for seed in (a..a+n).flat_map(|s| vec![s; if std::env::var_os("H").is_some() { 3 } else { 1 }]) {
         let f = match runner::run(&s, seed) { Ok(f) => f, Err(p) => { println!("{seed} PANIC {p}"); bad += 1; continue } };
+        if std::env::var_os("H").is_some() { println!("H {seed} {:x?}", f.outcome.trace); }
         for (k, v) in &f.outcome.marks { *marks.entry(*k).or_insert(0) += v; }
         let j = f.judgement;
         if n == 1 || j.verdict() != oracle::Verdict::Pass {

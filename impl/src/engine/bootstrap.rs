@@ -73,10 +73,10 @@ impl<E: Env> Engine<E> {
             Ok(Ok(()))
         })
         .await?;
-        self.shared.bodies.send_modify(|count| *count += 1);
+        self.bodies_changed();
         if is_last {
             self.env().mark("merge-ended");
-            self.shared.joined.send_replace(true);
+            self.set_joined();
         }
         Ok(())
     }
@@ -102,7 +102,7 @@ impl<E: Env> Engine<E> {
             Ok(Ok(()))
         })
         .await?;
-        self.shared.joined.send_replace(true);
+        self.set_joined();
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use crate::{
     causality::{Dot, Stamp},
     conflict,
     crdt::{Payload, Record},
-    env::{Env, Work, timeout},
+    env::{Env, Work, timeout, watched::Follower},
     object::{Body, BucketId, Content, RecordKey},
     store::{self, bodies, keys},
 };
@@ -103,7 +103,7 @@ impl<E: Env> Engine<E> {
 
     /// A body's bytes; if they are not here, they are fetched first and waited for.
     async fn read_body(&self, dot: Dot, content: &Content) -> Result<Bytes, Error> {
-        let mut arrivals = self.shared.bodies.subscribe();
+        let mut arrivals = self.shared.bodies.follow();
         let held = async {
             loop {
                 let row = self.read(move |snapshot| snapshot.body(keys::HELD, dot)).await?;
@@ -113,11 +113,9 @@ impl<E: Env> Engine<E> {
                     }
                 }
                 lock(&self.shared.urgent).insert(dot);
-                self.shared.bodies.send_modify(|count| *count += 1);
-                arrivals.borrow_and_update();
-                if arrivals.changed().await.is_err() {
-                    return Err(Error::Unknown);
-                }
+                self.bodies_changed();
+                arrivals.latest();
+                arrivals.changed().await;
             }
         };
         let read = timeout(self.env(), self.config().wait_max, held).await;
@@ -146,7 +144,7 @@ impl<E: Env> Engine<E> {
             Ok(Ok(()))
         })
         .await?;
-        self.shared.bodies.send_modify(|count| *count += 1);
+        self.bodies_changed();
         Ok(())
     }
 
@@ -171,7 +169,7 @@ impl<E: Env> Engine<E> {
     }
 
     /// Follows arrivals and misses of bodies.
-    pub fn watch_bodies(&self) -> tokio::sync::watch::Receiver<u64> {
-        self.shared.bodies.subscribe()
+    pub fn watch_bodies(&self) -> Follower<u64> {
+        self.shared.bodies.follow()
     }
 }

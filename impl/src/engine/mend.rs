@@ -106,7 +106,7 @@ impl<E: Env> Engine<E> {
         if ended {
             self.env().mark("body-lost");
             lock(&self.shared.gauges).bodies_lost += 1;
-            self.shared.bodies.send_modify(|count| *count += 1);
+            self.bodies_changed();
         }
         Ok(())
     }
@@ -153,7 +153,7 @@ impl<E: Env> Engine<E> {
             })
             .await?;
         if wanted {
-            self.shared.bodies.send_modify(|count| *count += 1);
+            self.bodies_changed();
         } else {
             let env = self.env().clone();
             let _ = self.env().blocking(Work::Write, move || env.remove(&file)).await;

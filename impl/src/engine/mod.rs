@@ -34,7 +34,10 @@ pub use put::{Condition, DeleteRequest, PutRequest, Written};
 
 use crate::{
     causality::{Dot, HybridClock, SiteId, VersionVector},
-    env::Env,
+    env::{
+        Env,
+        watched::{Follower, Watched},
+    },
     store::{self, Identity, Snapshot, Store, reserve::Reserve},
 };
 use std::{
@@ -42,7 +45,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc};
 
 /// What one site's engine is told at its start. Defaults are those of a deployed site.
 #[derive(Clone, Debug)]
@@ -107,13 +110,13 @@ struct Shared<E: Env> {
     store: Store,
     jobs: mpsc::Sender<writer::Job>,
     /// What is applied, committed and synced. Only the writer raises it.
-    durable: watch::Sender<Arc<VersionVector>>,
+    durable: Watched<Arc<VersionVector>>,
     /// Changes whenever a body arrives or is missed.
-    bodies: watch::Sender<u64>,
+    bodies: Watched<u64>,
     /// Bodies that a reader waits for: fetched before all others.
     urgent: Mutex<BTreeSet<Dot>>,
     members: Mutex<BTreeMap<SiteId, Report>>,
-    joined: watch::Sender<bool>,
+    joined: Watched<bool>,
     failed: Notify,
     gauges: Mutex<members::Gauges>,
 }
@@ -134,11 +137,11 @@ impl<E: Env> Engine<E> {
         let shared = Arc::new(Shared {
             store: opened.store,
             jobs,
-            durable: watch::Sender::new(Arc::new(opened.applied)),
-            bodies: watch::Sender::new(0),
+            durable: Watched::new(Arc::new(opened.applied)),
+            bodies: Watched::new(0),
             urgent: Mutex::default(),
             members: Mutex::default(),
-            joined: watch::Sender::new(joined),
+            joined: Watched::new(joined),
             failed: Notify::new(),
             gauges: Mutex::default(),
             config,
@@ -165,17 +168,17 @@ impl<E: Env> Engine<E> {
 
     /// What is applied, committed and synced here.
     pub fn durable(&self) -> Arc<VersionVector> {
-        self.shared.durable.borrow().clone()
+        self.shared.durable.get()
     }
 
     /// Follows [`Engine::durable`].
-    pub fn watch_durable(&self) -> watch::Receiver<Arc<VersionVector>> {
-        self.shared.durable.subscribe()
+    pub fn watch_durable(&self) -> Follower<Arc<VersionVector>> {
+        self.shared.durable.follow()
     }
 
     /// Whether the store has caught up with a peer once; before, an absent key is answered 503.
     pub fn is_joined(&self) -> bool {
-        *self.shared.joined.borrow()
+        self.shared.joined.get()
     }
 
     /// The engine's configuration.
@@ -199,6 +202,20 @@ impl<E: Env> Engine<E> {
     ) -> Result<R, store::Error> {
         let store = self.shared.store.clone();
         self.env().blocking(crate::env::Work::Read, move || read(&store.snapshot()?)).await
+    }
+}
+
+impl<E: Env> Engine<E> {
+    /// Wakes whoever follows the bodies.
+    fn bodies_changed(&self) {
+        self.shared.bodies.change(|count| {
+            *count += 1;
+            true
+        });
+    }
+
+    fn set_joined(&self) {
+        self.shared.joined.change(|joined| !std::mem::replace(joined, true));
     }
 }
 

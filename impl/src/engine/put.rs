@@ -162,8 +162,7 @@ impl<E: Env> Engine<E> {
         let wanted = seen.clone();
         let arrived = durable.wait_for(move |vector| wanted.stamps.iter().all(|stamp| vector.covers(stamp.dot)));
         match timeout(self.env(), self.config().wait_max, arrived).await {
-            Some(Ok(_)) => Ok(Some(seen)),
-            Some(Err(_)) => Err(Error::Unknown),
+            Some(()) => Ok(Some(seen)),
             None => Err(Unavailable::Behind.into()),
         }
     }

@@ -263,7 +263,7 @@ fn publish<E: Env>(engine: &Engine<E>, vector: VersionVector, suspects: u64) {
         engine.env().mark("clock-suspect");
         lock(&engine.shared.gauges).clock_suspects += suspects;
     }
-    engine.shared.durable.send_if_modified(|durable| {
+    engine.shared.durable.change(|durable| {
         let changed = **durable != vector;
         if changed {
             *durable = Arc::new(vector);

@@ -7,6 +7,7 @@
 pub mod conformance;
 #[cfg(feature = "tokio-runtime")]
 pub mod tokio;
+pub mod watched;
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
 use std::{fmt, future::Future, io, pin::Pin, time::Duration};

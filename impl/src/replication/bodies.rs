@@ -34,13 +34,13 @@ pub(super) async fn run<E: Env>(shared: Arc<Shared<E>>) {
     // Since when every member has said that it has no body.
     let mut missing_since: BTreeMap<Dot, Duration> = BTreeMap::new();
     loop {
-        bodies.borrow_and_update();
-        durable.borrow_and_update();
+        bodies.latest();
+        durable.latest();
         let wanted = shared.engine.wanted_bodies(LOOK_MAX).await.unwrap_or_default();
         let now = shared.env.monotonic();
         let Some(dot) = shared.links.claim(wanted.iter().map(|(dot, _)| *dot), now) else {
             let news = async {
-                tokio::select! { biased; _ = bodies.changed() => (), _ = durable.changed() => () }
+                tokio::select! { biased; () = bodies.changed() => (), () = durable.changed() => () }
             };
             timeout(&shared.env, shared.config.heartbeat, news).await;
             continue;

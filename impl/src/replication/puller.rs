@@ -10,7 +10,7 @@ use super::{Shared, merge};
 use crate::{
     causality::SiteId,
     engine::{Error, Taken},
-    env::{Env, timeout},
+    env::{Env, timeout, watched::Watched},
     peer::{
         Message, Purpose, Session, SessionError,
         message::{Pull, Report, Vector, folded_hash},
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 /// Why a session with a peer ended.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ pub(super) async fn run<E: Env>(shared: Arc<Shared<E>>, peer: SiteId) {
 
 async fn session<E: Env>(shared: &Shared<E>, peer: SiteId) -> Result<(), End> {
     let Session { peer: named, mut sender, mut receiver, .. } = shared.call(peer, Purpose::Ops).await?;
-    let learned = watch::Sender::new(Learned::default());
+    let learned = Watched::new(Learned::default());
     // What waits for the writer; and what the receiving side wants said.
     let (outcomes, pending) = mpsc::channel(shared.config.batches_in_flight);
     let (say, said) = mpsc::channel(4);
@@ -78,7 +78,7 @@ async fn session<E: Env>(shared: &Shared<E>, peer: SiteId) -> Result<(), End> {
         biased;
         end = settle(shared, pending) => end,
         end = receive(shared, named, &mut receiver, &learned, outcomes, say) => end,
-        end = speak(shared, peer, &mut sender, learned.subscribe(), said) => end,
+        end = speak(shared, peer, &mut sender, &learned, said) => end,
     }
 }
 
@@ -102,13 +102,13 @@ async fn speak<E: Env>(
     shared: &Shared<E>,
     peer: SiteId,
     sender: &mut session::Sender<E>,
-    learned: watch::Receiver<Learned>,
+    learned: &Watched<Learned>,
     mut said: mpsc::Receiver<Message>,
 ) -> Result<(), End> {
     let mut durable = shared.engine.watch_durable();
     let mut asked = BTreeSet::new();
     loop {
-        let (folded, vector) = (learned.borrow().folded, durable.borrow_and_update().clone());
+        let (folded, vector) = (learned.get().folded, durable.latest());
         let wants = wanted(shared, peer);
         let own_folded = folded_hash(&vector);
         let encoded = Some(Vector::encode(&vector, folded));
@@ -128,7 +128,7 @@ async fn speak<E: Env>(
             tokio::select! {
                 biased;
                 message = said.recv() => message,
-                _ = durable.changed() => None,
+                () = durable.changed() => None,
             }
         };
         if let Some(Some(message)) = timeout(&shared.env, shared.config.heartbeat - pause, news).await {
@@ -142,7 +142,7 @@ async fn receive<E: Env>(
     shared: &Shared<E>,
     named: (SiteId, crate::causality::Epoch),
     receiver: &mut session::Receiver<E>,
-    learned: &watch::Sender<Learned>,
+    learned: &Watched<Learned>,
     outcomes: mpsc::Sender<oneshot::Receiver<Result<Taken, Error>>>,
     say: mpsc::Sender<Message>,
 ) -> Result<(), End> {
@@ -176,13 +176,13 @@ async fn take_report<E: Env>(
     shared: &Shared<E>,
     (site, epoch): (SiteId, crate::causality::Epoch),
     report: Report,
-    learned: &watch::Sender<Learned>,
+    learned: &Watched<Learned>,
 ) -> Result<(), End> {
     let engine = &shared.engine;
     let Some(Ok(vector)) = report.vector.map(|vector| vector.decode(&engine.durable())) else {
         return Err(End::Lost);
     };
-    learned.send_replace(Learned { folded: report.folded });
+    learned.change(|learned| std::mem::replace(&mut learned.folded, report.folded) != report.folded);
     let caught_up = engine.durable().dominates(&vector);
     engine.report(site, epoch, vector);
     if caught_up && !engine.is_joined() {

@@ -101,7 +101,7 @@ async fn stream<E: Env>(
     let mut pull: Option<(VersionVector, Vec<SiteId>)> = None;
     let mut peer_folded = 0;
     loop {
-        let vector = durable.borrow_and_update().clone();
+        let vector = durable.latest();
         let mut drained = true;
         if let Some((sent, sites)) = &mut pull {
             let open: Vec<_> = vector
@@ -141,7 +141,7 @@ async fn stream<E: Env>(
             tokio::select! {
                 biased;
                 ask = asked.recv() => ask,
-                _ = durable.changed(), if drained => None,
+                () = durable.changed(), if drained => None,
                 () = std::future::ready(()), if !drained => None,
             }
         };

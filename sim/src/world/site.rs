@@ -189,7 +189,7 @@ async fn follow<E: Env>(run: Arc<Run>, engine: Engine<E>, site: u16) {
     let mut durable = engine.watch_durable();
     let mut known = BTreeMap::new();
     loop {
-        let vector = durable.borrow_and_update().clone();
+        let vector = durable.latest();
         let at = fabric::now();
         for ((origin, epoch), seq) in vector.iter() {
             if known.insert((origin, epoch), seq) != Some(seq) {
@@ -197,9 +197,7 @@ async fn follow<E: Env>(run: Arc<Run>, engine: Engine<E>, site: u16) {
                 run.notes().applied.push(Applied { at, site, origin, seq });
             }
         }
-        if durable.changed().await.is_err() {
-            return;
-        }
+        durable.changed().await;
     }
 }
 
