@@ -6,6 +6,7 @@ pub mod nemesis;
 pub mod oracle;
 pub mod outcome;
 pub mod plan;
+pub mod report;
 pub mod runner;
 pub mod scenario;
 pub mod seed;

@@ -1,21 +1,22 @@
 //! Which superseded versions a client without context cannot have seen.
 //!
-//! A blind PUT replaces what its site holds, but its client may never have seen that: a sibling that is not shown, or
-//! another site's write that arrived a moment ago. Such versions are named `unseen` in the operation and stay readable.
+//! A blind PUT replaces what its site holds, but its client may never have seen that: a sibling that is not shown, a
+//! write of another site that arrived a moment ago, or a version that shows again since a moment ago because another one
+//! was deleted. Such versions are named `unseen` in the operation and stay readable.
 
 use crate::{
-    causality::{Dot, SiteId},
+    causality::{Dot, Epoch, SiteId},
     conflict,
     crdt::Record,
+    object::Op,
 };
 use std::{collections::BTreeMap, time::Duration};
 
 /// Arrivals remembered. At the bound the oldest are taken as seen before their window ends.
 const ARRIVALS_MAX: usize = 65_536;
 
-/// When other sites' versions became visible here.
+/// Since when versions are shown that no client of this site put there.
 pub(super) struct Unseen {
-    site: SiteId,
     window: Duration,
     opened_at: Duration,
     arrivals: BTreeMap<Dot, Duration>,
@@ -23,12 +24,23 @@ pub(super) struct Unseen {
 }
 
 impl Unseen {
-    pub(super) fn new(site: SiteId, window: Duration, opened_at: Duration) -> Self {
-        Self { site, window, opened_at, arrivals: BTreeMap::new(), order: std::collections::VecDeque::new() }
+    pub(super) fn new(window: Duration, opened_at: Duration) -> Self {
+        Self { window, opened_at, arrivals: BTreeMap::new(), order: std::collections::VecDeque::new() }
     }
 
-    /// Notes that a peer's operation became visible now.
-    pub(super) fn arrived(&mut self, dot: Dot, now: Duration) {
+    /// Notes what an operation made its key show instead of what it showed before.
+    pub(super) fn applied(&mut self, op: &Op, before: &Record, after: &Record, own: (SiteId, Epoch), now: Duration) {
+        let shown = |record| conflict::current(record).map(|(stamp, _)| stamp.dot);
+        if let Some(dot) = shown(after)
+            && shown(before) != Some(dot)
+            && (dot != op.dot || op.dot.origin() != own)
+        {
+            self.shown_since(dot, now);
+        }
+    }
+
+    /// Notes that a version can be seen since now.
+    pub(super) fn shown_since(&mut self, dot: Dot, now: Duration) {
         while let Some(&(at, oldest)) = self.order.front()
             && (now.saturating_sub(at) >= self.window || self.order.len() >= ARRIVALS_MAX)
         {
@@ -46,10 +58,7 @@ impl Unseen {
     }
 
     fn is_recent(&self, dot: Dot, asked_at: Duration) -> bool {
-        if dot.site == self.site {
-            return false;
-        }
-        // What was applied before this opening has no arrival time: it counts from the opening.
+        // What was shown before this opening has no time: it counts from the opening.
         let since = self.arrivals.get(&dot).copied().unwrap_or(self.opened_at);
         asked_at.saturating_sub(since) < self.window
     }

@@ -10,7 +10,7 @@
 use super::{Config, Engine, Error, Unavailable, lock, unseen::Unseen};
 use crate::{
     causality::{ClockReading, Dot, HybridClock, Timestamp, VersionVector},
-    crdt::{ApplyError, Record, State},
+    crdt::{Applied, ApplyError, Record, State},
     env::{Env, Work, timeout},
     object::{Kind, Op, RecordKey, wire},
     store::{self, Tx, keys},
@@ -49,7 +49,7 @@ pub(super) struct Sequencing {
 
 impl Sequencing {
     pub(super) fn new(clock: HybridClock, opened_at: Duration, config: &Config) -> Self {
-        Self { clock, unseen: Unseen::new(config.identity.site, config.blind_window, opened_at) }
+        Self { clock, unseen: Unseen::new(config.blind_window, opened_at) }
     }
 }
 
@@ -102,7 +102,10 @@ impl Sequencer<'_, '_> {
             client_context: draft.context,
         };
         match self.tx.apply(&op, &wire::encode_op(&op)) {
-            Ok(_) => Ok(op),
+            Ok(applied) => {
+                self.note_shown(&op, &applied);
+                Ok(op)
+            }
             Err(ApplyError::State(error)) => Err(error),
             Err(error @ (ApplyError::Gap { .. } | ApplyError::Fork { .. })) => {
                 panic!("an own write takes the next dot of its own log: {error}")
@@ -112,19 +115,27 @@ impl Sequencer<'_, '_> {
 
     /// Applies a peer's operation. A gap or a fork is the peer's matter: nothing was written then.
     pub(super) fn take(&mut self, op: &Op, encoded: &[u8]) -> Result<bool, ApplyError<store::Error>> {
-        let is_new = self.tx.apply(op, encoded)?;
+        let applied = self.tx.apply(op, encoded)?;
+        let is_new = applied != Applied::Already;
         if is_new {
             if matches!(self.sequencing.clock.observe(op.hlc, self.wall_ms), ClockReading::Suspect { .. }) {
                 self.clock_suspects += 1;
             }
-            self.sequencing.unseen.arrived(op.dot, self.now);
+            self.note_shown(op, &applied);
         }
         Ok(is_new)
     }
 
+    fn note_shown(&mut self, op: &Op, applied: &Applied) {
+        if let Applied::Changed { before, after } = applied {
+            let own = self.tx.own();
+            self.sequencing.unseen.applied(op, before, after, own, self.now);
+        }
+    }
+
     /// A peer's version can be seen from the moment that its body is here.
     pub(super) fn body_became_readable(&mut self, dot: Dot) {
-        self.sequencing.unseen.arrived(dot, self.now);
+        self.sequencing.unseen.shown_since(dot, self.now);
     }
 
     /// The record to be written to, unless it is damaged: then nobody knows what a write would supersede.

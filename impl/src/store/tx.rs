@@ -58,17 +58,19 @@ impl<'t> Tx<'t> {
     }
 
     /// Applies an operation as it was encoded by its origin, logs it, and notes what it means for bodies.
-    /// Returns whether it was new.
-    pub fn apply(&mut self, op: &Op, encoded: &[u8]) -> Result<bool, ApplyError<Error>> {
-        match apply(self, op, chain_hash(encoded))? {
-            Applied::Already => Ok(false),
-            Applied::Changed { before, after } => {
-                let key = keys::dot(op.dot);
-                self.log.insert(&key[..], &envelope::seal(&key, encoded)[..]).map_err(Error::from)?;
-                self.bodies_follow(&op.record, &before, &after, &[op.dot])?;
-                Ok(true)
-            }
+    pub fn apply(&mut self, op: &Op, encoded: &[u8]) -> Result<Applied, ApplyError<Error>> {
+        let applied = apply(self, op, chain_hash(encoded))?;
+        if let Applied::Changed { before, after } = &applied {
+            let key = keys::dot(op.dot);
+            self.log.insert(&key[..], &envelope::seal(&key, encoded)[..]).map_err(Error::from)?;
+            self.bodies_follow(&op.record, before, after, &[op.dot])?;
         }
+        Ok(applied)
+    }
+
+    /// This opening's name as an origin.
+    pub fn own(&self) -> (SiteId, Epoch) {
+        self.own
     }
 
     /// Replaces a record by its merged or repaired state.

@@ -1,7 +1,8 @@
 //! Where every acknowledged write ended. The eight ends of design §3 add up to all acknowledged writes in every run.
 //!
 //! A write counts as superseded or deleted only by one that *had seen it*: its client was shown the write just before, at
-//! that site or as its context, or the write was acknowledged at the same site between that look and the answer. And only
+//! that site or as its context, it wrote although its look was refused (503) and its site had the write by then, or both
+//! were at work at the same site at the same time. And only
 //! if the superseder's own end is not destruction: what replaced a write and then vanished with its disk must have left
 //! the write before it standing, unless somebody wrote the key again after that.
 //!
@@ -86,7 +87,7 @@ impl Accounts {
 
 /// Follows every acknowledged put to its end.
 pub fn account(case: &Case<'_>) -> Accounts {
-    let mut found = Ends::new(case, |write| best_place(case, write));
+    let found = Ends::new(case, |write| best_place(case, write));
     let mut accounts = Accounts::default();
     for operation in case.history().operations.values() {
         if operation.ending != Ending::Acked || !case.op(operation.id).action.is_put() {
@@ -165,8 +166,8 @@ fn best_place(case: &Case<'_>, write: WriteId) -> Option<Place> {
 pub struct Ends<'a, F> {
     case: &'a Case<'a>,
     found: F,
-    known: BTreeMap<WriteId, Option<End>>,
     by_key: BTreeMap<(String, String), Vec<WriteId>>,
+    ends: BTreeMap<WriteId, End>,
 }
 
 impl<'a, F: Fn(WriteId) -> Option<Place>> Ends<'a, F> {
@@ -180,44 +181,66 @@ impl<'a, F: Fn(WriteId) -> Option<Place>> Ends<'a, F> {
                 by_key.entry(op.place()).or_default().push(op.id);
             }
         }
-        Self { case, found, known: BTreeMap::new(), by_key }
+        let mut ends = Self { case, found, by_key: BTreeMap::new(), ends: BTreeMap::new() };
+        for writes in by_key.values() {
+            ends.follow(writes);
+        }
+        ends.by_key = by_key;
+        ends
     }
 
     /// The end of an acknowledged put.
-    pub fn end_of(&mut self, write: WriteId) -> End {
-        if let Some(end) = self.known.get(&write) {
-            // On the way round a circle nothing is proved.
-            return end.unwrap_or(End::Lost(LostKind::Concurrent));
-        }
-        self.known.insert(write, None);
-        let end = self.follow(write);
-        self.known.insert(write, Some(end));
-        end
+    pub fn end_of(&self, write: WriteId) -> End {
+        self.ends.get(&write).copied().unwrap_or_else(|| {
+            let others = self.by_key.get(&self.case.op(write).place()).map_or(&[][..], Vec::as_slice);
+            End::Lost(self.why(write, others))
+        })
     }
 
-    fn follow(&mut self, write: WriteId) -> End {
-        match (self.found)(write) {
-            Some(Place::Current) => return End::Current,
-            Some(Place::Sibling) => return End::Sibling,
-            Some(Place::Noncurrent) => return End::Noncurrent,
-            None => {}
-        }
-        let others = self.by_key.get(&self.case.op(write).place()).cloned().unwrap_or_default();
-        for other in others.iter().copied().filter(|other| *other != write && has_seen(self.case, *other, write)) {
-            if self.case.op(other).action.is_put() {
-                match self.end_of(other) {
-                    End::Lost(_) => {}
-                    End::Destroyed if !self.was_followed(other, &others) => {}
-                    _ => return End::Superseded,
-                }
-            } else {
-                return End::Deleted;
+    /// All writes of one key: from what is found, back along who had seen whom.
+    fn follow(&mut self, writes: &[WriteId]) {
+        let mut open: Vec<(WriteId, End)> = Vec::new();
+        for &write in writes {
+            if !self.case.op(write).action.is_put() {
+                open.push((write, End::Deleted));
+            } else if let Some(place) = (self.found)(write) {
+                let end = match place {
+                    Place::Current => End::Current,
+                    Place::Sibling => End::Sibling,
+                    Place::Noncurrent => End::Noncurrent,
+                };
+                open.push((write, end));
             }
         }
-        if destroyed_at(self.case, write).is_some() {
-            return End::Destroyed;
+        self.spread(writes, open);
+        let destroyed: Vec<WriteId> = writes
+            .iter()
+            .copied()
+            .filter(|write| !self.ends.contains_key(write) && destroyed_at(self.case, *write).is_some())
+            .collect();
+        self.spread(writes, destroyed.into_iter().map(|write| (write, End::Destroyed)).collect());
+    }
+
+    fn spread(&mut self, writes: &[WriteId], mut open: Vec<(WriteId, End)>) {
+        while let Some((write, end)) = open.pop() {
+            let is_put = self.case.op(write).action.is_put();
+            if is_put && self.ends.contains_key(&write) {
+                continue;
+            }
+            if is_put {
+                self.ends.insert(write, end);
+            }
+            if end == End::Destroyed && !self.was_followed(write, writes) {
+                continue;
+            }
+            let by_write = if is_put { End::Superseded } else { End::Deleted };
+            for &earlier in writes {
+                let is_open = self.case.op(earlier).action.is_put() && !self.ends.contains_key(&earlier);
+                if earlier != write && is_open && has_seen(self.case, write, earlier) {
+                    open.push((earlier, by_write));
+                }
+            }
         }
-        End::Lost(self.why(write, &others))
     }
 
     /// Whether something else took the key after a write that is gone: then what that one had replaced need not come back.
@@ -273,17 +296,29 @@ pub fn has_seen(case: &Case<'_>, later: WriteId, write: WriteId) -> bool {
     if operation.shown == Some(Shown::Write(write)) {
         return true;
     }
-    // Acknowledged at the same site between the look and the answer: one store in one place would do the same.
-    let (Some(read_at), false) = (operation.read_at, operation.by_context) else { return false };
+    // It was told to look elsewhere, and wrote all the same: what its site had by then it took upon itself to replace.
+    if let (Some(Shown::Unavailable(_)), Some(looked)) = (&operation.shown, operation.read_at) {
+        let site = case.op(later).site;
+        let arrived = case.outcome.deliveries.iter().any(|d| d.write == write && d.to == site && d.at <= looked);
+        if arrived || (case.op(write).site == site && before.completed.is_some_and(|acked| acked <= looked)) {
+            return true;
+        }
+    }
+    // Both at work at the same site at the same time: one store in one place may order them like this.
+    if operation.by_context {
+        return false;
+    }
     let answered = operation.completed.unwrap_or(Duration::MAX);
     let same_site = case.op(later).site == case.op(write).site;
-    same_site && before.invoked <= answered && before.completed.is_none_or(|acked| acked >= read_at)
+    same_site && before.invoked <= answered && before.completed.is_none_or(|acked| acked >= operation.invoked)
 }
 
 /// When the world took the last copy of a write that it can have had; none if some site must still have it.
 pub fn destroyed_at(case: &Case<'_>, write: WriteId) -> Option<Duration> {
     /// Bytes delivered to a socket this shortly before that site itself failed may not have been synced.
     const GRACE: Duration = Duration::from_secs(2);
+    /// Bytes in a socket's buffer are gone when the connection is reset because their sender died.
+    const UNREAD: Duration = Duration::from_millis(300);
     let outcome = case.outcome;
     let (site, operation) = (case.op(write).site, &case.history().operations[&write]);
     let acked = operation.completed.unwrap_or(operation.invoked);
@@ -302,6 +337,7 @@ pub fn destroyed_at(case: &Case<'_>, write: WriteId) -> Option<Duration> {
         });
         let never_kept = holder != site
             && (outcome.outages.iter().any(|o| o.site == holder && o.at >= since && o.at <= since + GRACE)
+                || outcome.outages.iter().any(|o| o.site != holder && o.at >= since && o.at <= since + UNREAD)
                 || unable_to_keep(case, holder, since, GRACE));
         match taken {
             Some(at) => last = Some(last.map_or(at, |last: Duration| last.max(at))),

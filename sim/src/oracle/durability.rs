@@ -21,7 +21,7 @@ pub(super) fn judge(case: &Case<'_>) -> Option<Violation> {
         // What was acknowledged since the disk was last replaced, or set back, must be there.
         let site = audit.site;
         let since = case.outcome.losses.iter().filter_map(|loss| match loss {
-            Loss::Disk { site: of, at, .. } if *of == site && *at <= outage.at => Some(*at),
+            Loss::Disk { site: of, at, .. } if *of == site && *at <= audit.ended_at => Some(*at),
             _ => None,
         });
         let since = since.max().unwrap_or_default();
@@ -29,7 +29,14 @@ pub(super) fn judge(case: &Case<'_>) -> Option<Violation> {
         if rotten || !audit.dump.failures.is_empty() {
             continue; // a damaged record is withdrawn until a peer has refilled it
         }
-        let mut ends = Ends::new(case, |write| audit.dump.place_of(&case.op(write).place(), write));
+        // Its own writes must be there in full; of another site's the metadata may have come first.
+        let ends = Ends::new(case, |write| {
+            let op = case.op(write);
+            let read = audit.dump.place_of(&op.place(), write);
+            let version = case.history().operations[&write].version.as_ref().filter(|_| op.site != site);
+            let listed = audit.dump.keys.get(&op.place()).into_iter().flat_map(|read| &read.versions);
+            read.or_else(|| listed.filter(|v| Some(&v.version) == version).map(|v| v.place).next())
+        });
         for operation in case.history().operations.values() {
             let op = case.op(operation.id);
             let acked = operation.completed.filter(|_| operation.ending == Ending::Acked);
