@@ -1,11 +1,12 @@
 //! A peer's operations, in its log order.
 
-use super::{Engine, Error, writer::Purpose};
+use super::{Engine, Error, Unavailable, writer::Purpose};
 use crate::{
     causality::{Dot, Epoch, SiteId},
     crdt::ApplyError,
     env::Env,
     object::wire,
+    store::{MergeProgress, keys},
 };
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -30,8 +31,16 @@ impl<E: Env> Engine<E> {
     /// refused: nothing is ever skipped.
     pub async fn take(&self, from: SiteId, ops: Vec<Bytes>) -> Result<oneshot::Receiver<Result<Taken, Error>>, Error> {
         self.enqueue(Purpose::Grow, move |sequencer| {
+            // While a peer's state is being folded in, the records are ahead of the vector: what an operation did to
+            // them may already be there, or undone.
+            if sequencer.tx.row::<MergeProgress>(keys::MERGE)?.is_some_and(|progress| progress.folding) {
+                return Ok(Err(Unavailable::Rebuilding.into()));
+            }
             for encoded in &ops {
-                let Ok(op) = wire::decode_op(encoded) else { return Ok(Ok(Taken::Undecodable(from))) };
+                let Ok(op) = wire::decode_op(encoded) else {
+                    let author = wire::decode_dot(encoded).map_or(from, |dot| dot.site);
+                    return Ok(Ok(Taken::Undecodable(author)));
+                };
                 match sequencer.take(&op, encoded) {
                     Ok(_) => {}
                     Err(ApplyError::Gap { dot, .. }) => return Ok(Ok(Taken::Gap(dot))),

@@ -1,25 +1,29 @@
 //! Taking over a peer's state: for a new or rebuilt site, or one that was away longer than the logs reach back.
 //!
-//! The peer reads one snapshot; its vector is the *cut*. Records come by key range and are merged as they come, with the
-//! cursor in the same commit. `applied` rises only in the last commit: until then this site claims nothing of what it
-//! received and is no source for others. A crash resumes at the cursor if the peer's cut still covers the persisted one,
-//! else it starts over.
+//! The peer reads one snapshot; its vector is the *cut*. First its records are **staged** beside this site's own, by key
+//! range, with the cursor in the same commit: until all are here, nothing else of this site changes, and giving up costs
+//! nothing. Then they are **folded** in, step by step; that needs nobody, so a crash only delays it. `applied` rises in the
+//! last step's commit: until then this site claims nothing of what it received. While it folds, its records are ahead of
+//! its vector: it takes no operations from logs, and is no source for anyone.
 
-use super::{Engine, Error, writer::Purpose};
+use super::{Engine, Error, Unavailable, writer::Purpose};
 use crate::{
     causality::{Epoch, SiteId, VersionVector},
-    crdt::{Record, State, codec, merge},
+    crdt::{Record, State, merge},
     env::Env,
     object::RecordKey,
     store::{self, Membership, MergeProgress, OriginRow, Tx, keys},
 };
 use bytes::Bytes;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeMap, time::Duration};
+
+/// Records folded in one commit: the writer is never held for long.
+const STEP: usize = 200;
 
 /// Every origin of a state with its last operation.
 pub type Cut = BTreeMap<(SiteId, Epoch), OriginRow>;
 
-/// One key range of a peer's snapshot: every record above `after` up to `upto`.
+/// One key range of a peer's snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MergeRange {
     /// What the snapshot covers.
@@ -28,68 +32,85 @@ pub struct MergeRange {
     pub after: Vec<u8>,
     /// The last encoded key of this range; `None` means to the end.
     pub upto: Option<Vec<u8>>,
-    /// Encoded keys and records.
+    /// Encoded keys and records; an empty record is damaged at the peer.
     pub records: Vec<(Vec<u8>, Bytes)>,
+}
+
+/// What became of a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Staged {
+    /// It is staged.
+    Yes,
+    /// It does not continue what is staged, which is forgotten: start over.
+    StartOver,
 }
 
 impl<E: Env> Engine<E> {
     /// Where a merge under way stands.
     pub async fn merge_progress(&self) -> Result<Option<MergeProgress>, Error> {
-        Ok(self.read(crate::store::Snapshot::merge).await?)
+        Ok(self.read(store::Snapshot::merge).await?)
     }
 
-    /// Merges one range; with the last one this site claims what it received.
+    /// Stages one range; after the last one, folds all of it in.
     ///
-    /// `resumed` is the cut that an earlier part was merged from: only that may be claimed, though later ranges are
-    /// from a newer snapshot and may hold more.
-    pub async fn merge_range(&self, range: MergeRange, resumed: Option<Cut>) -> Result<(), Error> {
+    /// A range must continue at the persisted cursor and be from the same cut: parts of two snapshots do not make a state.
+    pub async fn merge_range(&self, range: MergeRange) -> Result<Staged, Error> {
         let is_last = range.upto.is_none();
-        self.submit(Purpose::Grow, move |sequencer| {
-            let tx = &mut *sequencer.tx;
-            let mut theirs = BTreeMap::new();
-            for (key, encoded) in range.records {
-                let (Some(_), Ok(record)) = (RecordKey::decode(&key), codec::decode_record(&encoded)) else {
-                    return Ok(Err(Error::Invalid("a record of the peer's state cannot be decoded".into())));
+        let staged = self
+            .submit(Purpose::Grow, move |sequencer| {
+                let tx = &mut *sequencer.tx;
+                let progress: Option<MergeProgress> = tx.row(keys::MERGE)?;
+                if progress.as_ref().is_some_and(|progress| progress.folding) {
+                    return Ok(Err(Unavailable::Rebuilding.into()));
+                }
+                let continues = match &progress {
+                    Some(progress) => progress.cursor == range.after && progress.origins == range.cut,
+                    None => range.after.is_empty(),
                 };
-                theirs.insert(key, record);
-            }
-            // Keys that only this site has count too: the peer may know that they were purged.
-            let end = range.upto.as_ref().map(|upto| [&upto[..], &[0]].concat());
-            let mine = tx.record_keys(&[&range.after[..], &[0]].concat(), end.as_deref())?;
-            let keys: BTreeSet<Vec<u8>> = mine.into_iter().chain(theirs.keys().cloned()).collect();
-            let cut: VersionVector = range.cut.iter().map(|(&origin, row)| (origin, row.last)).collect();
-            let (applied, empty) = (tx.vector().clone(), Record::default());
-            for encoded in keys {
-                let Some(key) = RecordKey::decode(&encoded) else { continue };
-                let before = tx.record(&key)?;
-                let after = merge::merge(&before, &applied, theirs.get(&encoded).unwrap_or(&empty), &cut);
-                tx.replace(&key, &before, &after)?;
-            }
-            let origins = resumed.unwrap_or(range.cut);
-            match range.upto {
-                Some(cursor) => tx.put_row(keys::MERGE, &MergeProgress { origins, cursor })?,
-                None => end_merge(tx, origins)?,
-            }
-            Ok(Ok(()))
-        })
-        .await?;
-        self.bodies_changed();
-        if is_last {
-            self.env().mark("merge-ended");
-            self.set_joined();
+                if !continues && !range.after.is_empty() {
+                    tx.clear_staged()?;
+                    tx.remove_row(keys::MERGE)?;
+                    return Ok(Ok(Staged::StartOver));
+                }
+                if !continues {
+                    tx.clear_staged()?;
+                }
+                for (key, record) in &range.records {
+                    tx.stage(key, record)?;
+                }
+                let folding = range.upto.is_none();
+                let cursor = range.upto.unwrap_or_default();
+                tx.put_row(keys::MERGE, &MergeProgress { origins: range.cut, folding, cursor })?;
+                Ok(Ok(Staged::Yes))
+            })
+            .await?;
+        match staged {
+            Staged::Yes if is_last => self.fold_staged().await?,
+            Staged::Yes => {}
+            Staged::StartOver => self.env().mark("merge-started-over"),
         }
-        Ok(())
+        Ok(staged)
     }
 
-    /// Forgets a merge that cannot be resumed: the next one starts at the beginning. What it brought stays, claimed by
-    /// nobody, and is merged again.
-    pub async fn merge_abandon(&self) -> Result<(), Error> {
-        self.env().mark("merge-abandoned");
-        self.submit(Purpose::Tidy, |sequencer| {
-            sequencer.tx.remove_row(keys::MERGE)?;
-            Ok(Ok(()))
-        })
-        .await
+    /// Folds what is staged into the records, to the end.
+    async fn fold_staged(&self) -> Result<(), Error> {
+        loop {
+            let ended = self
+                .submit(Purpose::Grow, |sequencer| {
+                    let ended = fold_step(sequencer.tx)?;
+                    if ended {
+                        sequencer.state_merged();
+                    }
+                    Ok(Ok(ended))
+                })
+                .await?;
+            self.bodies_changed();
+            if ended {
+                self.env().mark("merge-ended");
+                self.set_joined();
+                return Ok(());
+            }
+        }
     }
 
     /// Notes that this site has caught up with a peer without a merge.
@@ -106,30 +127,67 @@ impl<E: Env> Engine<E> {
         Ok(())
     }
 
-    /// A consistent view of this site's state, for a peer that merges it; none while this site itself is no source: it
-    /// is merging, or has damaged records.
-    pub async fn state_to_send(&self) -> Result<Option<crate::store::Snapshot>, Error> {
+    /// A consistent view of this site's state, for a peer that merges it; none while this site itself is no source.
+    pub async fn state_to_send(&self) -> Result<Option<store::Snapshot>, Error> {
         let store = self.shared.store.clone();
         let snapshot = self
             .env()
             .blocking(crate::env::Work::Read, move || {
                 let snapshot = store.snapshot()?;
-                let is_source = snapshot.merge()?.is_none() && snapshot.damaged()?.is_empty();
-                Ok::<_, crate::store::Error>(is_source.then_some(snapshot))
+                let is_source = snapshot.merge()?.is_none_or(|progress| !progress.folding);
+                Ok::<_, store::Error>(is_source.then_some(snapshot))
             })
             .await?;
         Ok(snapshot)
     }
 }
 
-/// Only now does this site claim what it received.
-fn end_merge(tx: &mut Tx<'_>, origins: Cut) -> Result<(), store::Error> {
-    for (origin, row) in origins {
-        tx.adopt(origin, row.last, row.chain);
+/// After a crash while folding: goes on. A full disk delays it.
+pub(super) async fn resume<E: Env>(engine: Engine<E>) {
+    while let Ok(Some(MergeProgress { folding: true, .. })) = engine.merge_progress().await {
+        engine.env().mark("folding-resumed");
+        if engine.fold_staged().await.is_err() {
+            engine.env().sleep(Duration::from_millis(500)).await;
+        }
+    }
+}
+
+/// Folds the next records. `true` if that was the last of it: now this site claims what it received.
+fn fold_step(tx: &mut Tx<'_>) -> Result<bool, store::Error> {
+    let Some(progress) = tx.row::<MergeProgress>(keys::MERGE)?.filter(|progress| progress.folding) else {
+        return Ok(true);
+    };
+    // Keys that only this site has count too: the peer may know that they were purged.
+    let keys_to_fold = tx.keys_to_fold(&progress.cursor, STEP)?;
+    let cut: VersionVector = progress.origins.iter().map(|(&origin, row)| (origin, row.last)).collect();
+    let applied = tx.vector().clone();
+    for encoded in &keys_to_fold {
+        let Some(key) = RecordKey::decode(encoded) else { continue };
+        let theirs = match tx.staged(encoded)? {
+            Some(Some(theirs)) => theirs,
+            None => Record::default(),
+            // Damaged there: what the peer knew of it is not known here either, until another one repairs it.
+            Some(None) => {
+                tx.put_row(&keys::damaged(encoded), &1u64)?;
+                continue;
+            }
+        };
+        let before = tx.record(&key)?;
+        let after = merge::merge(&before, &applied, &theirs, &cut);
+        tx.replace(&key, &before, &after)?;
+    }
+    if let Some(cursor) = keys_to_fold.last().cloned() {
+        tx.put_row(keys::MERGE, &MergeProgress { cursor, ..progress })?;
+        return Ok(false);
+    }
+    for (origin, row) in progress.origins {
+        tx.adopt(origin, row.last, row.chain)?;
         if row.folded {
             tx.fold(origin);
         }
     }
+    tx.clear_staged()?;
     tx.remove_row(keys::MERGE)?;
-    tx.put_row(keys::MEMBERSHIP, &Membership { joined: true })
+    tx.put_row(keys::MEMBERSHIP, &Membership { joined: true })?;
+    Ok(true)
 }

@@ -135,6 +135,10 @@ impl<E: Env> Engine<E> {
         let read = self
             .read(move |snapshot| {
                 let (mut found, mut corrupt) = (Vec::new(), None);
+                // A bucket whose record is out of service is not a bucket that does not exist.
+                if let Some(damaged) = snapshot.damaged()?.into_iter().find(|key| key.encode().starts_with(&prefix)) {
+                    return Ok(Err(damaged));
+                }
                 snapshot.scan(&prefix, &[], |key, record| {
                     match (RecordKey::decode(key), record) {
                         (Some(RecordKey::Bucket(id)), Ok(record)) => found.push(Bucket::of(id, &record)),
@@ -152,7 +156,7 @@ impl<E: Env> Engine<E> {
                     let mut kept = bucket.created.is_some();
                     if !kept {
                         snapshot.scan(&RecordKey::objects_prefix(&bucket.id), &[], |_, record| {
-                            kept = record.is_ok_and(|record| record.versions().next().is_some());
+                            kept = record.map_or(true, |record| record.versions().next().is_some());
                             !kept
                         })?;
                     }

@@ -6,7 +6,7 @@
 
 use super::{Engine, Error, writer::Purpose};
 use crate::{
-    causality::{Epoch, SiteId, VersionVector},
+    causality::{Dot, Epoch, SiteId, VersionVector},
     env::{Env, Work},
     store::keys,
 };
@@ -48,14 +48,21 @@ async fn trim_logs<E: Env>(engine: &Engine<E>, cut: VersionVector) -> Result<(),
         return Ok(());
     }
     engine.env().mark("log-trimmed");
-    engine
-        .submit(Purpose::Tidy, move |sequencer| {
-            for (origin, upto) in due {
-                sequencer.tx.trim_log(origin, upto, STEP_MAX)?;
-            }
-            Ok(Ok(()))
-        })
-        .await
+    loop {
+        let due = due.clone();
+        let more = engine
+            .submit(Purpose::Tidy, move |sequencer| {
+                let mut more = false;
+                for (origin, upto) in due {
+                    more |= sequencer.tx.trim_log(origin, upto, STEP_MAX)? == STEP_MAX;
+                }
+                Ok(Ok(more))
+            })
+            .await?;
+        if !more {
+            return Ok(());
+        }
+    }
 }
 
 /// Folds epochs that can move no more: their site runs in another one, and every member, it included, reports the same
@@ -91,10 +98,22 @@ async fn fold<E: Env>(engine: &Engine<E>) -> Result<(), Error> {
 }
 
 async fn collect_bodies<E: Env>(engine: &Engine<E>, cut: VersionVector) -> Result<(), Error> {
-    let due = engine
+    let mut after = None;
+    // Page by page: rows that wait for a superseder's body must not hide those behind them.
+    while let Some(last) = collect_page(engine, cut.clone(), after).await? {
+        after = Some(last);
+    }
+    Ok(())
+}
+
+/// Collects among the next rows; returns where the page ended, if there may be more.
+async fn collect_page<E: Env>(engine: &Engine<E>, cut: VersionVector, after: Option<Dot>) -> Result<Option<Dot>, Error> {
+    let (due, last) = engine
         .read(move |snapshot| {
             let mut due = Vec::new();
-            for (dot, row) in snapshot.bodies(keys::GARBAGE, None, STEP_MAX)? {
+            let page = snapshot.bodies(keys::GARBAGE, after, STEP_MAX)?;
+            let last = page.last().map(|(dot, _)| *dot);
+            for (dot, row) in page {
                 let mut is_safe = true;
                 for superseder in &row.purged_by {
                     let outstanding = snapshot.body(keys::WANTED, *superseder)?.is_some();
@@ -104,11 +123,11 @@ async fn collect_bodies<E: Env>(engine: &Engine<E>, cut: VersionVector) -> Resul
                     due.push((dot, row.blob));
                 }
             }
-            Ok(due)
+            Ok((due, last))
         })
         .await?;
     if due.is_empty() {
-        return Ok(());
+        return Ok(last);
     }
     engine.env().mark("body-collected");
     let dots: Vec<_> = due.iter().map(|(dot, _)| *dot).collect();
@@ -130,5 +149,5 @@ async fn collect_bodies<E: Env>(engine: &Engine<E>, cut: VersionVector) -> Resul
             }
         })
         .await;
-    Ok(())
+    Ok(last)
 }

@@ -10,6 +10,7 @@ use crate::{
     store::{self, bodies, keys},
 };
 use bytes::Bytes;
+use std::{collections::BTreeSet, sync::Mutex};
 
 /// A read of a key.
 #[derive(Clone, Debug)]
@@ -37,6 +38,17 @@ pub struct Object {
     pub siblings: usize,
     /// What the client has now seen: this version.
     pub context: Context,
+}
+
+struct Urgent<'a> {
+    dot: Dot,
+    set: &'a Mutex<BTreeSet<Dot>>,
+}
+
+impl Drop for Urgent<'_> {
+    fn drop(&mut self) {
+        lock(self.set).remove(&self.dot);
+    }
 }
 
 impl<E: Env> Engine<E> {
@@ -118,29 +130,32 @@ impl<E: Env> Engine<E> {
                 arrivals.changed().await;
             }
         };
+        // Whoever stops waiting, for whatever reason, stops being urgent.
+        let _urgent = Urgent { dot, set: &self.shared.urgent };
         let read = timeout(self.env(), self.config().wait_max, held).await;
-        lock(&self.shared.urgent).remove(&dot);
         read.unwrap_or(Err(Unavailable::BodyElsewhere { holder: dot.site }.into()))
     }
 
     /// Reads and checks a body's file; `None`, and wanted again, if it is gone or damaged.
     async fn read_blob(&self, dot: Dot, blob: &str, content: &Content) -> Result<Option<Bytes>, Error> {
-        let (env, blob, size) = (self.env().clone(), blob.to_owned(), content.manifest.size as usize);
+        let (env, name, size) = (self.env().clone(), blob.to_owned(), content.manifest.size as usize);
+        let blob = name.clone();
         let bytes = self.env().blocking(Work::Read, move || bodies::read(&env, &blob, 0, size)).await;
         match bytes {
             Ok(bytes) if *blake3::hash(&bytes).as_bytes() == content.manifest.blake3 => Ok(Some(bytes.into())),
+            Err(error) if !bodies::is_gone(&error) => Err(store::Error::from(error).into()), // no evidence of anything
             _ => {
-                self.body_vanished(dot).await?;
+                self.body_vanished(dot, name).await?;
                 Ok(None)
             }
         }
     }
 
     /// Notes that a held body cannot be read: it is fetched again from a peer.
-    pub async fn body_vanished(&self, dot: Dot) -> Result<(), Error> {
+    pub async fn body_vanished(&self, dot: Dot, blob: String) -> Result<(), Error> {
         self.env().mark("body-vanished");
         self.submit(Purpose::Tidy, move |sequencer| {
-            sequencer.tx.body_vanished(dot)?;
+            sequencer.tx.body_vanished(dot, &blob)?;
             Ok(Ok(()))
         })
         .await?;
@@ -148,8 +163,12 @@ impl<E: Env> Engine<E> {
         Ok(())
     }
 
-    /// The versions whose body is to be fetched, those that a reader waits for first, at most `limit`.
-    pub async fn wanted_bodies(&self, limit: usize) -> Result<Vec<(Dot, store::BodyRow)>, Error> {
+    /// Versions whose body is to be fetched: those that a reader waits for, then at most `limit` above `after`.
+    pub async fn wanted_bodies(
+        &self,
+        after: Option<Dot>,
+        limit: usize,
+    ) -> Result<Vec<(Dot, store::BodyRow)>, Error> {
         let urgent = lock(&self.shared.urgent).clone();
         Ok(self
             .read(move |snapshot| {
@@ -157,12 +176,11 @@ impl<E: Env> Engine<E> {
                 for dot in urgent {
                     found.extend(snapshot.body(keys::WANTED, dot)?.map(|row| (dot, row)));
                 }
-                for (dot, row) in snapshot.bodies(keys::WANTED, None, limit)? {
+                for (dot, row) in snapshot.bodies(keys::WANTED, after, limit)? {
                     if !found.iter().any(|(known, _)| *known == dot) {
                         found.push((dot, row));
                     }
                 }
-                found.truncate(limit);
                 Ok(found)
             })
             .await?)

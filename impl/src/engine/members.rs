@@ -14,6 +14,8 @@ pub struct Report {
     pub epoch: Epoch,
     /// What it has applied and synced.
     pub vector: VersionVector,
+    /// What it said first in this epoch: whoever has all that has caught up with it, however fast it goes on.
+    pub first: VersionVector,
     /// When it said so, by this site's monotonic clock.
     pub at: Duration,
 }
@@ -55,7 +57,10 @@ impl<E: Env> Engine<E> {
     /// Notes what a member says that it has applied and synced.
     pub fn report(&self, site: SiteId, epoch: Epoch, vector: VersionVector) {
         let at = self.env().monotonic();
-        lock(&self.shared.members).insert(site, Report { epoch, vector, at });
+        let mut members = lock(&self.shared.members);
+        let before = members.get(&site).filter(|report| report.epoch == epoch);
+        let first = before.map_or_else(|| vector.clone(), |report| report.first.clone());
+        members.insert(site, Report { epoch, vector, first, at });
     }
 
     /// What the other members said last.

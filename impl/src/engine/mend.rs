@@ -27,7 +27,7 @@ impl<E: Env> Engine<E> {
 
     /// A record for a peer that repairs its own, with the vector it belongs to; none if this one is damaged too.
     pub async fn record_for_repair(&self, key: RecordKey) -> Result<Option<(Record, VersionVector)>, Error> {
-        if self.merge_progress().await?.is_some() {
+        if self.merge_progress().await?.is_some_and(|progress| progress.folding) {
             return Ok(None);
         }
         let vector = self.read(crate::store::Snapshot::vector).await?;
@@ -44,12 +44,15 @@ impl<E: Env> Engine<E> {
                 let tx = &mut *sequencer.tx;
                 let applied = tx.vector().clone();
                 // Beyond the peer's vector the own log must reach back, whole.
-                let (log, unreadable) = tx.logged(&key)?;
                 let reaches = applied.iter().all(|(origin, last)| {
                     let low = tx.origin_row(origin).map_or(0, |row| row.low);
                     last <= cut.last_of(origin) || low <= cut.last_of(origin)
                 });
-                if !reaches || unreadable.iter().any(|dot| !cut.covers(*dot)) {
+                if !reaches {
+                    return Ok(Ok(None));
+                }
+                let (log, unreadable) = tx.logged(&key)?;
+                if unreadable.iter().any(|dot| !cut.covers(*dot)) {
                     return Ok(Ok(None));
                 }
                 let before = tx.record(&key)?;
@@ -145,19 +148,20 @@ impl<E: Env> Engine<E> {
     /// Publishes a body that was fetched, checked and synced. `false` if nobody wants it any more.
     pub async fn body_fetched(&self, dot: Dot, blob: String) -> Result<bool, Error> {
         let file = blob.clone();
-        let wanted = self
+        let taken = self
             .submit(Purpose::Grow, move |sequencer| {
                 let wanted = sequencer.tx.body_arrived(dot, &blob)?;
                 sequencer.body_became_readable(dot);
                 Ok(Ok(wanted))
             })
-            .await?;
+            .await;
+        let wanted = matches!(taken, Ok(true));
         if wanted {
             self.bodies_changed();
-        } else {
+        } else if !matches!(taken, Err(Error::Unknown)) {
             let env = self.env().clone();
             let _ = self.env().blocking(Work::Write, move || env.remove(&file)).await;
         }
-        Ok(wanted)
+        taken
     }
 }

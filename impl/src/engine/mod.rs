@@ -23,7 +23,7 @@ mod unseen;
 mod writer;
 
 pub use apply::Taken;
-pub use bootstrap::{Cut, MergeRange};
+pub use bootstrap::{Cut, MergeRange, Staged};
 pub use bucket::Bucket;
 pub use context::{Context, Seen};
 pub use error::{Error, Unavailable};
@@ -151,6 +151,7 @@ impl<E: Env> Engine<E> {
         let sequencing =
             writer::Sequencing::new(HybridClock::resume(opened.ceiling), engine.env().monotonic(), engine.config());
         engine.env().spawn("writer", Box::pin(writer::run(engine.clone(), queue, sequencing)));
+        engine.env().spawn("folding", Box::pin(bootstrap::resume(engine.clone())));
         engine.env().spawn("collector", Box::pin(collect::run(engine.clone())));
         Ok(engine)
     }
@@ -201,7 +202,18 @@ impl<E: Env> Engine<E> {
         read: impl FnOnce(&Snapshot) -> Result<R, store::Error> + Send + 'static,
     ) -> Result<R, store::Error> {
         let store = self.shared.store.clone();
-        self.env().blocking(crate::env::Work::Read, move || read(&store.snapshot()?)).await
+        let read = self.env().blocking(crate::env::Work::Read, move || read(&store.snapshot()?)).await;
+        if let Err(store::Error::Database(error)) = &read {
+            self.fail(error); // redb refuses everything after an I/O error: only a new opening helps
+        }
+        read
+    }
+
+    /// A sync or the database failed: the process must end.
+    pub(crate) fn fail(&self, error: &dyn std::fmt::Display) {
+        self.env().mark("store-failed");
+        lock(&self.shared.gauges).failure = Some(error.to_string());
+        self.shared.failed.notify_one();
     }
 }
 

@@ -138,12 +138,17 @@ impl<E: Env> Engine<E> {
                         return Err(store::Error::from(error));
                     }
                 }
-                Ok(writer.finish()?)
+                Ok(writer.finish())
             })
             .await;
         let written = match written {
             Err(error) if is_full(&error) => return Err(Unavailable::DiskFull.into()),
-            written => written?,
+            Err(error) => return Err(error.into()),
+            Ok(Ok(written)) => written,
+            Ok(Err(error)) => {
+                self.fail(&error);
+                return Err(store::Error::from(error).into());
+            }
         };
         let manifest = Manifest { size: written.size, etag, blake3: written.blake3, body: Body::External };
         Ok((manifest, Some(written.blob)))
@@ -211,6 +216,15 @@ pub(super) fn prepare(
 }
 
 impl Before {
+    /// Whether all of these are null versions: a delete in an unversioned bucket ends them without a marker.
+    pub(super) fn all_null(&self, dots: &[Dot]) -> bool {
+        let is_null = |dot| match self.record.entries.get(dot).map(|entry| &entry.payload) {
+            Some(Payload::Version { versioning, .. }) => versioning.is_null(),
+            _ => true,
+        };
+        dots.iter().all(is_null)
+    }
+
     /// What a write supersedes: with context exactly what the client has seen; without, what this site shows or holds,
     /// as the policy says. A null version takes the place of the null version before it, wherever that stands.
     pub(super) fn superseded(&self, seen: Option<&Seen>) -> Vec<Dot> {

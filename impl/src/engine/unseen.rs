@@ -20,27 +20,47 @@ pub(super) struct Unseen {
     window: Duration,
     opened_at: Duration,
     arrivals: BTreeMap<Dot, Duration>,
+    /// Shown by the batch that is being committed: nobody can have seen them yet.
+    fresh: std::collections::BTreeSet<Dot>,
     order: std::collections::VecDeque<(Duration, Dot)>,
 }
 
 impl Unseen {
     pub(super) fn new(window: Duration, opened_at: Duration) -> Self {
-        Self { window, opened_at, arrivals: BTreeMap::new(), order: std::collections::VecDeque::new() }
+        Self { window, opened_at, arrivals: BTreeMap::new(), fresh: std::collections::BTreeSet::new(), order: std::collections::VecDeque::new() }
     }
 
     /// Notes what an operation made its key show instead of what it showed before.
-    pub(super) fn applied(&mut self, op: &Op, before: &Record, after: &Record, own: (SiteId, Epoch), now: Duration) {
+    pub(super) fn applied(&mut self, op: &Op, before: &Record, after: &Record, own: (SiteId, Epoch)) {
         let shown = |record| conflict::current(record).map(|(stamp, _)| stamp.dot);
         if let Some(dot) = shown(after)
             && shown(before) != Some(dot)
             && (dot != op.dot || op.dot.origin() != own)
         {
+            self.shown_next(dot);
+        }
+    }
+
+    /// Notes that a version can be seen once the batch is committed.
+    pub(super) fn shown_next(&mut self, dot: Dot) {
+        self.fresh.insert(dot);
+    }
+
+    /// Notes that a peer's state was taken over: what it brought has no times of its own.
+    pub(super) fn merged(&mut self, now: Duration) {
+        self.opened_at = now;
+        self.arrivals.clear();
+        self.order.clear();
+    }
+
+    /// The batch is committed.
+    pub(super) fn published(&mut self, now: Duration) {
+        for dot in std::mem::take(&mut self.fresh) {
             self.shown_since(dot, now);
         }
     }
 
-    /// Notes that a version can be seen since now.
-    pub(super) fn shown_since(&mut self, dot: Dot, now: Duration) {
+    fn shown_since(&mut self, dot: Dot, now: Duration) {
         while let Some(&(at, oldest)) = self.order.front()
             && (now.saturating_sub(at) >= self.window || self.order.len() >= ARRIVALS_MAX)
         {
@@ -58,6 +78,9 @@ impl Unseen {
     }
 
     fn is_recent(&self, dot: Dot, asked_at: Duration) -> bool {
+        if self.fresh.contains(&dot) {
+            return true;
+        }
         // What was shown before this opening has no time: it counts from the opening.
         let since = self.arrivals.get(&dot).copied().unwrap_or(self.opened_at);
         asked_at.saturating_sub(since) < self.window

@@ -129,13 +129,18 @@ impl Sequencer<'_, '_> {
     fn note_shown(&mut self, op: &Op, applied: &Applied) {
         if let Applied::Changed { before, after } = applied {
             let own = self.tx.own();
-            self.sequencing.unseen.applied(op, before, after, own, self.now);
+            self.sequencing.unseen.applied(op, before, after, own);
         }
     }
 
     /// A peer's version can be seen from the moment that its body is here.
     pub(super) fn body_became_readable(&mut self, dot: Dot) {
-        self.sequencing.unseen.shown_since(dot, self.now);
+        self.sequencing.unseen.shown_next(dot);
+    }
+
+    /// A peer's state was taken over.
+    pub(super) fn state_merged(&mut self) {
+        self.sequencing.unseen.merged(self.now);
     }
 
     /// The record to be written to, unless it is damaged: then nobody knows what a write would supersede.
@@ -200,7 +205,7 @@ pub(super) async fn run<E: Env>(engine: Engine<E>, mut queue: mpsc::Receiver<Job
         {
             batch.push(job);
         }
-        if let Err(full) = check_space(&engine) {
+        if let Err(full) = engine.check_space(0) {
             let (grow, tidy): (Vec<_>, Vec<_>) = batch.into_iter().partition(|job| job.purpose == Purpose::Grow);
             batch = tidy;
             engine.env().mark("refused-disk-full");
@@ -232,8 +237,11 @@ pub(super) async fn run<E: Env>(engine: Engine<E>, mut queue: mpsc::Receiver<Job
     }
 }
 
-fn check_space<E: Env>(engine: &Engine<E>) -> Result<(), store::Error> {
-    engine.config().reserve.check(engine.env(), store::database_bytes(engine.env())?, 0)
+impl<E: Env> Engine<E> {
+    /// Refuses if so many bytes more would eat into the reserve.
+    pub(crate) fn check_space(&self, about_to_write: u64) -> Result<(), store::Error> {
+        self.config().reserve.check(self.env(), store::database_bytes(self.env())?, about_to_write)
+    }
 }
 
 async fn commit<E: Env>(
@@ -264,6 +272,8 @@ async fn commit<E: Env>(
             Ok((answers, sequencing, vector, suspects))
         })
         .await?;
+    let mut sequencing = sequencing;
+    sequencing.unseen.published(engine.env().monotonic());
     publish(engine, vector, suspects);
     Ok((answers, sequencing))
 }

@@ -237,6 +237,16 @@ pub fn encode_op(op: &Op) -> Vec<u8> {
     message.encode_to_vec()
 }
 
+/// The dot alone, of an operation that may otherwise be from a newer release.
+pub fn decode_dot(bytes: &[u8]) -> Result<Dot, Malformed> {
+    #[derive(Clone, PartialEq, Eq, Message)]
+    struct DotOnly {
+        #[prost(message, optional, tag = "1")]
+        dot: Option<DotMessage>,
+    }
+    DotOnly::decode(bytes)?.dot.ok_or(Malformed::Field("op.dot"))?.try_into()
+}
+
 /// Reads [`encode_op`] back.
 pub fn decode_op(bytes: &[u8]) -> Result<Op, Malformed> {
     let message = OpMessage::decode(bytes)?;

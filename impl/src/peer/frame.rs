@@ -11,33 +11,52 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 /// Longest message accepted, in bytes. What is sent stays far below: see the limits in `replication`.
 pub const FRAME_MAX: usize = 16 << 20;
 
-/// Writes one message and flushes.
-pub async fn write<W: AsyncWrite + Unpin>(to: &mut W, message: Message) -> io::Result<()> {
+/// Length and checksum.
+pub const HEAD: usize = 8;
+
+/// A message as it goes over the wire.
+pub fn encode(message: Message) -> io::Result<Vec<u8>> {
     let payload = message.to_bytes();
     if payload.len() > FRAME_MAX {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "a message exceeds the frame limit"));
     }
-    let mut frame = Vec::with_capacity(payload.len() + 8);
+    let mut frame = Vec::with_capacity(payload.len() + HEAD);
     frame.extend_from_slice(&(payload.len() as u32).to_be_bytes());
     frame.extend_from_slice(&crc32c::crc32c(&payload).to_be_bytes());
     frame.extend_from_slice(&payload);
-    to.write_all(&frame).await?;
+    Ok(frame)
+}
+
+/// The length of the payload that follows a head, if it is within the limit.
+pub fn payload_len(head: [u8; HEAD]) -> io::Result<usize> {
+    let len = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
+    if len > FRAME_MAX {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame exceeds the limit"));
+    }
+    Ok(len)
+}
+
+/// The message of a head and its payload, if the checksum holds.
+pub fn decode(head: [u8; HEAD], payload: Vec<u8>) -> io::Result<Message> {
+    if crc32c::crc32c(&payload).to_be_bytes() != head[4..] {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame's checksum does not hold"));
+    }
+    Message::from_bytes(Bytes::from(payload)).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+/// Writes one message and flushes.
+pub async fn write<W: AsyncWrite + Unpin>(to: &mut W, message: Message) -> io::Result<()> {
+    to.write_all(&encode(message)?).await?;
     to.flush().await
 }
 
 /// Reads one message. Not safe to cancel: a caller that gives up must drop the connection.
 pub async fn read<R: AsyncRead + Unpin>(from: &mut R) -> io::Result<Message> {
-    let len = from.read_u32().await? as usize;
-    let crc = from.read_u32().await?;
-    if len > FRAME_MAX {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame exceeds the limit"));
-    }
-    let mut payload = vec![0; len];
+    let mut head = [0; HEAD];
+    from.read_exact(&mut head).await?;
+    let mut payload = vec![0; payload_len(head)?];
     from.read_exact(&mut payload).await?;
-    if crc32c::crc32c(&payload) != crc {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame's checksum does not hold"));
-    }
-    Message::from_bytes(Bytes::from(payload)).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    decode(head, payload)
 }
 
 #[cfg(test)]

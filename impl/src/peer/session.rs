@@ -12,16 +12,19 @@ use crate::{
 };
 use std::{fmt, io, time::Duration};
 use thiserror::Error;
-use tokio::io::{ReadHalf, WriteHalf, split};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
+
+/// Bytes that are written under one time limit.
+const PIECE: usize = 64 << 10;
 
 /// How long a handshake, a frame being written, or the silence between two frames may last.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Connecting and the handshake.
     pub handshake: Duration,
-    /// Writing one frame.
+    /// Writing 64 KiB of a frame.
     pub write: Duration,
-    /// Silence. Heartbeats come several times within it.
+    /// Silence between two bytes. Heartbeats come several times within it.
     pub silence: Duration,
 }
 
@@ -94,14 +97,35 @@ pub struct Session<E: Env> {
 impl<E: Env> Sender<E> {
     /// Sends one message.
     pub async fn send(&mut self, message: Message) -> io::Result<()> {
-        io_timeout(&self.env, self.limits.write, frame::write(&mut self.half, message)).await
+        let frame = frame::encode(message)?;
+        for piece in frame.chunks(PIECE) {
+            io_timeout(&self.env, self.limits.write, self.half.write_all(piece)).await?;
+        }
+        io_timeout(&self.env, self.limits.write, self.half.flush()).await
     }
 }
 
 impl<E: Env> Receiver<E> {
     /// The next message; an error after too long a silence. After an error, or if cancelled, the session is over.
+    ///
+    /// Silence is counted between bytes, not between messages: on a narrow link a large one takes long.
     pub async fn receive(&mut self) -> io::Result<Message> {
-        io_timeout(&self.env, self.limits.silence, frame::read(&mut self.half)).await
+        let mut head = [0; frame::HEAD];
+        self.fill(&mut head).await?;
+        let mut payload = vec![0; frame::payload_len(head)?];
+        self.fill(&mut payload).await?;
+        frame::decode(head, payload)
+    }
+
+    async fn fill(&mut self, mut rest: &mut [u8]) -> io::Result<()> {
+        while !rest.is_empty() {
+            let count = io_timeout(&self.env, self.limits.silence, self.half.read(rest)).await?;
+            if count == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            rest = &mut rest[count..];
+        }
+        Ok(())
     }
 }
 

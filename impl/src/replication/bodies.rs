@@ -12,7 +12,11 @@ use crate::{
         Message, Purpose, Session,
         message::{BodyChunk, BodyMissing, BodyRequest},
     },
-    store::{BodyRow, bodies::Writer, keys},
+    store::{
+        BodyRow,
+        bodies::{Writer, is_gone},
+        keys,
+    },
 };
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
@@ -33,12 +37,18 @@ pub(super) async fn run<E: Env>(shared: Arc<Shared<E>>) {
     let (mut bodies, mut durable) = (shared.engine.watch_bodies(), shared.engine.watch_durable());
     // Since when every member has said that it has no body.
     let mut missing_since: BTreeMap<Dot, Duration> = BTreeMap::new();
+    let mut after = None;
     loop {
         bodies.latest();
         durable.latest();
-        let wanted = shared.engine.wanted_bodies(LOOK_MAX).await.unwrap_or_default();
+        let wanted = shared.engine.wanted_bodies(after, LOOK_MAX).await.unwrap_or_default();
         let now = shared.env.monotonic();
         let Some(dot) = shared.links.claim(wanted.iter().map(|(dot, _)| *dot), now) else {
+            // The next page: bodies of a site out of reach must not hide those behind them.
+            after = wanted.iter().map(|(dot, _)| *dot).max().filter(|_| wanted.len() >= LOOK_MAX);
+            if after.is_some() {
+                continue;
+            }
             let news = async {
                 tokio::select! { biased; () = bodies.changed() => (), () = durable.changed() => () }
             };
@@ -52,8 +62,11 @@ pub(super) async fn run<E: Env>(shared: Arc<Shared<E>>) {
             Ok(true) => {
                 let since = *missing_since.entry(dot).or_insert(now);
                 let is_own = dot.site == shared.own.origin.0;
-                let waited = now.saturating_sub(since) >= shared.config.lost_after;
-                let _ = shared.engine.declare_lost(dot, is_own && waited).await;
+                let missed = now.saturating_sub(since);
+                // Whoever still holds what the version had replaced goes first.
+                if missed >= shared.config.lost_after / 2 {
+                    let _ = shared.engine.declare_lost(dot, is_own && missed >= shared.config.lost_after).await;
+                }
                 Some(shared.config.heartbeat)
             }
             Err(_) => Some(shared.config.heartbeat),
@@ -78,7 +91,15 @@ async fn fetch<E: Env>(
     let mut partial = None;
     let mut nowhere = true;
     for peer in peers {
-        match fetch_from(shared, sessions, peer, dot, &mut partial).await {
+        let answer = loop {
+            let (before, kept) = (partial.as_ref().map_or(0, Writer::len), sessions.contains_key(&peer));
+            match fetch_from(shared, sessions, peer, dot, row.size, &mut partial).await {
+                // Broken off: it goes on where it stopped. A kept connection may have been closed meanwhile.
+                Err(_) if partial.as_ref().map_or(0, Writer::len) > before || kept => {}
+                answer => break answer,
+            }
+        };
+        match answer {
             Ok(Answer::Whole) => {
                 let writer = partial.take().expect("a whole body was written");
                 if publish(shared, dot, row, writer).await? {
@@ -101,6 +122,7 @@ async fn fetch_from<E: Env>(
     sessions: &mut BTreeMap<SiteId, Session<E>>,
     peer: SiteId,
     dot: Dot,
+    size: u64,
     partial: &mut Option<Writer<E>>,
 ) -> io::Result<Answer> {
     let mut session = match sessions.remove(&peer) {
@@ -115,13 +137,19 @@ async fn fetch_from<E: Env>(
                 let env = shared.env.clone();
                 let mut writer = match partial.take() {
                     Some(writer) => writer,
-                    None => Writer::create(&env)?,
+                    None => {
+                        shared.engine.check_space(size).map_err(io::Error::other)?;
+                        Writer::create(&env)?
+                    }
                 };
-                let written = shared
-                    .env
-                    .blocking(Work::Write, move || writer.append(&bytes).map(|()| writer))
-                    .await?;
-                *partial = Some(written);
+                let append = move || match writer.append(&bytes) {
+                    Ok(()) => Ok(writer),
+                    Err(error) => {
+                        let _ = writer.discard(); // else the next start collects it
+                        Err(error)
+                    }
+                };
+                *partial = Some(shared.env.blocking(Work::Write, append).await?);
                 if last {
                     sessions.insert(peer, session);
                     return Ok(Answer::Whole);
@@ -202,9 +230,13 @@ async fn send<E: Env>(
         let (env, blob, len) = (shared.env.clone(), row.blob.clone(), shared.config.body_chunk_bytes);
         let read =
             shared.env.blocking(Work::Read, move || crate::store::bodies::read(&env, &blob, offset, len)).await;
-        let Ok(bytes) = read else {
-            shared.engine.body_vanished(dot).await.map_err(io::Error::other)?;
-            return Ok(false);
+        let bytes = match read {
+            Ok(bytes) => bytes,
+            Err(error) if !is_gone(&error) => return Err(error),
+            Err(_) => {
+                shared.engine.body_vanished(dot, row.blob.clone()).await.map_err(io::Error::other)?;
+                return Ok(false);
+            }
         };
         hash = hash.map(|mut hash| {
             hash.update(&bytes);
@@ -213,7 +245,7 @@ async fn send<E: Env>(
         offset += bytes.len() as u64;
         let last = offset >= row.size || bytes.is_empty();
         if last && hash.as_ref().is_some_and(|hash| *hash.finalize().as_bytes() != row.blake3) {
-            shared.engine.body_vanished(dot).await.map_err(io::Error::other)?;
+            shared.engine.body_vanished(dot, row.blob.clone()).await.map_err(io::Error::other)?;
             return Err(io::ErrorKind::InvalidData.into());
         }
         session.sender.send(Message::BodyChunk(BodyChunk { bytes: bytes.into(), last })).await?;

@@ -2,28 +2,27 @@
 
 use super::Shared;
 use crate::{
-    causality::{Dot, VersionVector},
-    engine::{Cut, Error, MergeRange},
+    causality::Dot,
+    engine::{Cut, Error, MergeRange, Staged},
     env::{Env, Work},
     peer::{
         Message,
         message::{MergeChunk, MergeRequest, OriginBytes, RecordBytes},
         session,
     },
-    store::{MergeProgress, OriginRow},
+    store::OriginRow,
 };
 use bytes::Bytes;
 use std::{io, sync::Arc};
 
-/// Where a merge starts: at the beginning, or where one stopped.
-pub(super) async fn begin<E: Env>(shared: &Shared<E>) -> Result<Option<MergeProgress>, Error> {
-    let resume = shared.engine.merge_progress().await?;
-    shared.env.mark(if resume.is_some() { "merge-resumed" } else { "merge-started" });
-    Ok(resume)
+/// The key to go on after: empty at the beginning.
+pub(super) async fn begin<E: Env>(shared: &Shared<E>) -> Result<Vec<u8>, Error> {
+    let progress = shared.engine.merge_progress().await?;
+    shared.env.mark(if progress.is_some() { "merge-resumed" } else { "merge-started" });
+    Ok(progress.map(|progress| progress.cursor).unwrap_or_default())
 }
 
-pub(super) fn request(resume: &Option<MergeProgress>) -> Message {
-    let after = resume.as_ref().map(|progress| progress.cursor.clone()).unwrap_or_default();
+pub(super) fn request(after: Vec<u8>) -> Message {
     Message::MergeRequest(MergeRequest { after })
 }
 
@@ -47,26 +46,28 @@ pub(super) async fn send<E: Env>(
         .collect();
     let mut after = request.after;
     loop {
-        let (reading, start, limit) = (snapshot.clone(), after.clone(), shared.config.merge_chunk_records);
-        let records = shared
+        let (reading, start) = (snapshot.clone(), after.clone());
+        let (records_max, bytes_max) = (shared.config.merge_chunk_records, shared.config.batch_bytes);
+        let (records, more) = shared
             .env
             .blocking(Work::Read, move || {
-                let (mut records, mut damage) = (Vec::new(), None);
+                let (mut records, mut bytes, mut more) = (Vec::new(), 0, false);
                 reading.scan(&[], &start, |key, record| {
-                    match record {
-                        Ok(record) => records.push(RecordBytes {
-                            key: key.to_vec(),
-                            record: crate::crdt::codec::encode_record(&record).into(),
-                        }),
-                        Err(error) => damage = Some(error),
+                    more = records.len() >= records_max || bytes >= bytes_max;
+                    if more {
+                        return false;
                     }
-                    damage.is_none() && records.len() < limit
+                    // What cannot be read is sent as damaged: the peer must not take it for absent.
+                    let record = record.map(|record| crate::crdt::codec::encode_record(&record)).unwrap_or_default();
+                    bytes += key.len() + record.len();
+                    records.push(RecordBytes { key: key.to_vec(), record: record.into() });
+                    true
                 })?;
-                damage.map_or(Ok(records), Err)
+                Ok::<_, crate::store::Error>((records, more))
             })
             .await
             .map_err(io::Error::other)?;
-        let upto = (records.len() == limit).then(|| records.last().expect("a full chunk").key.clone());
+        let upto = if more { records.last().map(|record| record.key.clone()) } else { None };
         let chunk = MergeChunk { after, upto: upto.clone(), records, origins: origins.clone() };
         sender.send(Message::MergeChunk(chunk)).await?;
         match upto {
@@ -76,13 +77,12 @@ pub(super) async fn send<E: Env>(
     }
 }
 
-/// Takes the chunks in. Returns when the last one is durable.
+/// Takes the chunks in. Returns when the last one is folded in and durable.
 pub(super) async fn receive<E: Env>(
     shared: &Shared<E>,
     receiver: &mut session::Receiver<E>,
-    mut resume: Option<MergeProgress>,
+    mut after: Vec<u8>,
 ) -> io::Result<()> {
-    let mut expected = resume.as_ref().map(|progress| progress.cursor.clone()).unwrap_or_default();
     loop {
         let chunk = match receiver.receive().await? {
             Message::MergeChunk(chunk) => chunk,
@@ -90,25 +90,16 @@ pub(super) async fn receive<E: Env>(
             _ => return Err(io::ErrorKind::InvalidData.into()),
         };
         let cut = cut_of(chunk.origins).ok_or(io::ErrorKind::InvalidData)?;
-        if let Some(progress) = &resume {
-            // What was merged earlier is from an older snapshot. Only if the new one reaches at least as far may the
-            // older one's claim stand; else start over.
-            if !vector_of(&cut).dominates(&vector_of(&progress.origins)) {
-                shared.engine.merge_abandon().await.map_err(io::Error::other)?;
-                return Err(io::ErrorKind::InvalidData.into());
-            }
-        } else {
-            resume = Some(MergeProgress { origins: cut.clone(), cursor: Vec::new() });
-        }
-        if chunk.after != expected {
+        if chunk.after != after {
             return Err(io::ErrorKind::InvalidData.into());
         }
         let records: Vec<(Vec<u8>, Bytes)> = chunk.records.into_iter().map(|row| (row.key, row.record)).collect();
         let range = MergeRange { cut, after: chunk.after, upto: chunk.upto.clone(), records };
-        let claimed = resume.as_ref().map(|progress| progress.origins.clone());
-        shared.engine.merge_range(range, claimed).await.map_err(io::Error::other)?;
+        if shared.engine.merge_range(range).await.map_err(io::Error::other)? == Staged::StartOver {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
         match chunk.upto {
-            Some(upto) => expected = upto,
+            Some(upto) => after = upto,
             None => return Ok(()),
         }
     }
@@ -121,8 +112,4 @@ fn cut_of(origins: Vec<OriginBytes>) -> Option<Cut> {
         cut.insert(last.origin(), OriginRow { last: last.seq, low: last.seq, chain: chain.try_into().ok()?, folded });
     }
     Some(cut)
-}
-
-fn vector_of(cut: &Cut) -> VersionVector {
-    cut.iter().map(|(&origin, row)| (origin, row.last)).collect()
 }

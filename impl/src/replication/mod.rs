@@ -46,7 +46,7 @@ pub struct Config {
     pub body_workers: usize,
     /// Bytes of a body in one message.
     pub body_chunk_bytes: usize,
-    /// Records in one message of a state merge.
+    /// Records in one message of a state merge, at most; `batch_bytes` bounds their bytes.
     pub merge_chunk_records: usize,
     /// How long a version's own site waits, once every member has said that it has no body, before it ends the version.
     pub lost_after: Duration,
@@ -84,13 +84,15 @@ struct Shared<E: Env> {
     config: Config,
     own: session::Own,
     links: Links,
+    /// Held while a peer's state is taken over.
+    merging: tokio::sync::Mutex<()>,
 }
 
 /// Starts replication. Fails only if the address cannot be listened at.
 pub async fn start<E: Env>(env: E, engine: Engine<E>, config: Config) -> io::Result<()> {
     let own = session::Own { cluster: engine.config().identity.cluster.clone(), origin: engine.origin() };
     let mut listener = env.listen(&config.listen).await?;
-    let shared = Arc::new(Shared { links: Links::default(), env, engine, config, own });
+    let shared = Arc::new(Shared { links: Links::default(), merging: tokio::sync::Mutex::new(()), env, engine, config, own });
     for peer in shared.config.peers.keys().copied() {
         shared.env.spawn("puller", Box::pin(puller::run(shared.clone(), peer)));
     }

@@ -59,9 +59,9 @@ pub(super) async fn run<E: Env>(shared: Arc<Shared<E>>, peer: SiteId) {
     let mut pause = first;
     loop {
         shared.links.unheard(peer, shared.env.monotonic());
-        match session(&shared, peer).await {
-            Ok(()) | Err(End::Restart) => pause = first,
-            Err(End::Lost) => {}
+        let end = session(&shared, peer).await;
+        if matches!(end, Err(End::Restart)) || !shared.links.is_out_of_reach(peer, Duration::ZERO, shared.env.monotonic()) {
+            pause = first; // it was heard: not a peer to be spared
         }
         shared.pause(pause).await;
         pause = (pause * 2).min(longest);
@@ -160,11 +160,13 @@ async fn receive<E: Env>(
                 take_report(shared, named, report, learned).await?;
             }
             Message::MergeNeeded(_) => {
-                let resume = merge::begin(shared).await?;
-                if say.send(merge::request(&resume)).await.is_err() {
+                // One state at a time. Another session that finds it taken comes back when there is something to pull.
+                let Ok(_merging) = shared.merging.try_lock() else { return Err(End::Lost) };
+                let after = merge::begin(shared).await?;
+                if say.send(merge::request(after.clone())).await.is_err() {
                     return Err(End::Restart);
                 }
-                merge::receive(shared, receiver, resume).await?;
+                merge::receive(shared, receiver, after).await?;
                 return Err(End::Restart);
             }
             _ => return Err(End::Lost),
@@ -183,14 +185,14 @@ async fn take_report<E: Env>(
         return Err(End::Lost);
     };
     learned.change(|learned| std::mem::replace(&mut learned.folded, report.folded) != report.folded);
-    let caught_up = engine.durable().dominates(&vector);
     engine.report(site, epoch, vector);
+    let caught_up = engine.reports().get(&site).is_some_and(|said| engine.durable().dominates(&said.first));
     if caught_up && !engine.is_joined() {
         // A peer that has itself caught up speaks for the cluster; at a cluster's first start nobody has, and all must.
         let durable = engine.durable();
         let reports = engine.reports();
         let others = engine.config().members.iter().filter(|member| **member != engine.site());
-        let all = others.map(|member| reports.get(member)).all(|r| r.is_some_and(|r| durable.dominates(&r.vector)));
+        let all = others.map(|member| reports.get(member)).all(|r| r.is_some_and(|r| durable.dominates(&r.first)));
         if report.joined || all {
             engine.joined().await?;
         }

@@ -27,23 +27,30 @@ enum Ask {
 }
 
 pub(super) async fn run<E: Env>(shared: Arc<Shared<E>>, conn: E::Conn) {
+    let mut admitted = None;
     let admit = |site: SiteId, epoch: Epoch| {
         if !shared.engine.config().members.contains(&site) {
             return Err(Refusal::Site);
         }
-        if shared.links.admit(site, epoch) { Ok(()) } else { Err(Refusal::OlderEpoch) }
+        if !shared.links.admit(site, epoch) {
+            return Err(Refusal::OlderEpoch);
+        }
+        admitted = Some((site, epoch));
+        Ok(())
     };
-    let Ok(session) = session::answer(&shared.env, &shared.own, conn, admit, shared.config.limits).await else {
-        shared.env.mark("session-refused");
-        return;
-    };
-    let (site, epoch) = session.peer;
-    // How it ended is the peer's matter: it calls again.
-    let _ = match session.purpose {
-        Purpose::Ops => serve_ops(&shared, session).await,
-        Purpose::Bodies => bodies::serve(&shared, session).await,
-    };
-    shared.links.leave(site, epoch);
+    match session::answer(&shared.env, &shared.own, conn, admit, shared.config.limits).await {
+        Ok(session) => {
+            // How it ended is the peer's matter: it calls again.
+            let _ = match session.purpose {
+                Purpose::Ops => serve_ops(&shared, session).await,
+                Purpose::Bodies => bodies::serve(&shared, session).await,
+            };
+        }
+        Err(_) => shared.env.mark("session-refused"),
+    }
+    if let Some((site, epoch)) = admitted {
+        shared.links.leave(site, epoch);
+    }
 }
 
 async fn serve_ops<E: Env>(shared: &Shared<E>, session: Session<E>) -> io::Result<()> {
@@ -52,7 +59,7 @@ async fn serve_ops<E: Env>(shared: &Shared<E>, session: Session<E>) -> io::Resul
     tokio::select! {
         biased;
         end = listen(shared, peer, &mut receiver, asks) => end,
-        end = stream(shared, &mut sender, asked) => end,
+        end = stream(shared, peer, &mut sender, asked) => end,
     }
 }
 
@@ -92,6 +99,7 @@ fn decode<E: Env>(vector: Option<Vector>, engine: &Engine<E>) -> io::Result<Vers
 /// Sends what was asked for, as it becomes durable.
 async fn stream<E: Env>(
     shared: &Shared<E>,
+    peer: (SiteId, Epoch),
     sender: &mut session::Sender<E>,
     mut asked: mpsc::Receiver<Ask>,
 ) -> io::Result<()> {
@@ -106,7 +114,7 @@ async fn stream<E: Env>(
         if let Some((sent, sites)) = &mut pull {
             let open: Vec<_> = vector
                 .iter()
-                .filter(|((site, _), _)| sites.contains(site))
+                .filter(|(origin, _)| sites.contains(&origin.0) && *origin != peer)
                 .map(|(origin, last)| (origin, sent.last_of(origin), last))
                 .filter(|(_, sent, last)| sent < last)
                 .map(|(origin, sent, _)| (origin, sent))

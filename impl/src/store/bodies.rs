@@ -70,6 +70,11 @@ impl<E: Env> Writer<E> {
     }
 }
 
+/// Whether an error says that the file is not there, or not whole: anything else may pass.
+pub fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof)
+}
+
 /// Reads up to `len` bytes of a body at an offset; fewer only at its end.
 pub fn read<E: Env>(env: &E, blob: &str, offset: u64, len: usize) -> io::Result<Vec<u8>> {
     let file = env.open(blob, Open::Existing)?;

@@ -53,7 +53,9 @@ pub struct Membership {
 pub struct MergeProgress {
     /// Every origin in the sender's snapshot: what may be claimed at the end.
     pub origins: BTreeMap<(SiteId, Epoch), OriginRow>,
-    /// Every record up to this encoded key is merged; empty before the first.
+    /// Whether the whole state is staged and is being folded into the records; else it is being received.
+    pub folding: bool,
+    /// Every record up to this encoded key is staged, or folded; empty before the first.
     pub cursor: Vec<u8>,
 }
 
@@ -109,6 +111,8 @@ struct MergeMessage {
     cut: Vec<CutMessage>,
     #[prost(bytes = "vec", tag = "2")]
     cursor: Vec<u8>,
+    #[prost(bool, tag = "3")]
+    folding: bool,
 }
 
 /// A row with an encoding of its own.
@@ -195,7 +199,7 @@ impl Row for MergeProgress {
             chain: row.chain.to_vec(),
             folded: row.folded,
         });
-        MergeMessage { cut: cut.collect(), cursor: self.cursor.clone() }.encode_to_vec()
+        MergeMessage { cut: cut.collect(), cursor: self.cursor.clone(), folding: self.folding }.encode_to_vec()
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
@@ -206,7 +210,7 @@ impl Row for MergeProgress {
             let row = OriginRow { last: last.seq, low: last.seq, chain: chain.try_into().ok()?, folded };
             origins.insert(last.origin(), row);
         }
-        Some(Self { origins, cursor: message.cursor })
+        Some(Self { origins, folding: message.folding, cursor: message.cursor })
     }
 }
 

@@ -5,6 +5,7 @@
 //! | records | [`RecordKey::encode`](crate::object::RecordKey::encode) | record |
 //! | log | origin, seq (big endian) | operation as its origin encoded it |
 //! | bodies | `h`eld, `w`anted or `g`arbage, dot | where the body is, or why it is kept |
+//! | staged | as records | a peer's record, until all of its state is here |
 //! | bookkeeping | `o` origin; `d` damaged record; names | [`super::bookkeeping`] |
 
 use crate::causality::{Dot, Epoch, SiteId};

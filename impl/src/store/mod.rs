@@ -34,6 +34,7 @@ use thiserror::Error;
 pub(crate) const RECORDS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("records");
 pub(crate) const LOG: TableDefinition<&[u8], &[u8]> = TableDefinition::new("log");
 pub(crate) const BODIES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("bodies");
+pub(crate) const STAGED: TableDefinition<&[u8], &[u8]> = TableDefinition::new("staged");
 pub(crate) const BOOKKEEPING: TableDefinition<&[u8], &[u8]> = TableDefinition::new("bookkeeping");
 
 /// Why the store could not do it.

@@ -5,7 +5,7 @@
 //! collect body files that no row names.
 
 use super::{
-    BODIES, BOOKKEEPING, BodyRow, Error, LOG, RECORDS, Store, backend::Backend, bodies, bookkeeping::Row, keys,
+    BODIES, BOOKKEEPING, BodyRow, Error, LOG, RECORDS, STAGED, Store, backend::Backend, bodies, bookkeeping::Row, keys,
     reserve::Reserve,
 };
 use crate::{
@@ -46,6 +46,7 @@ pub fn open<E: Env>(env: &E, identity: &Identity, reserve: Reserve, cache_bytes:
     }
     let file = env.open(DATABASE, Open::OrCreate)?;
     file.drop_cache()?;
+    forget_unfinished(&file)?;
     let is_new = file.is_empty()?;
     let db = Builder::new().set_cache_size(cache_bytes).create_with_backend(Backend(file))?;
     let (epoch, ceiling) = start_epoch(env, &db, identity)?;
@@ -58,11 +59,28 @@ pub fn open<E: Env>(env: &E, identity: &Identity, reserve: Reserve, cache_bytes:
     Ok(Opened { store, ceiling, applied, is_new })
 }
 
+/// A crash during the very first opening leaves a file without the database's magic number, which could never be opened
+/// again. Nothing can have been acknowledged from it.
+fn forget_unfinished<F: DiskFile>(file: &F) -> Result<(), Error> {
+    const MAGIC: usize = 9;
+    let len = file.len()?;
+    let mut head = [0; MAGIC];
+    if len > 0 {
+        let readable = MAGIC.min(len as usize);
+        file.read_at(0, &mut head[..readable])?;
+        if head == [0; MAGIC] {
+            file.set_len(0)?;
+            file.sync()?;
+        }
+    }
+    Ok(())
+}
+
 /// Commits the new epoch's number: synced before its first dot.
 fn start_epoch<E: Env>(env: &E, db: &redb::Database, identity: &Identity) -> Result<(Epoch, Timestamp), Error> {
     let transaction = db.begin_write()?;
     let found = {
-        for table in [RECORDS, LOG, BODIES] {
+        for table in [RECORDS, LOG, BODIES, STAGED] {
             transaction.open_table(table)?;
         }
         let mut table = transaction.open_table(BOOKKEEPING)?;
@@ -88,7 +106,12 @@ fn collect_unnamed<E: Env>(env: &E, store: &Store) -> Result<(), Error> {
     let table = store.db.begin_read()?.open_table(BODIES)?;
     for row in table.iter()? {
         let (key, sealed) = row?;
-        named.insert(BodyRow::unseal(key.value(), sealed.value())?.blob);
+        let Ok(row) = BodyRow::unseal(key.value(), sealed.value()) else {
+            // Any file may be this row's: none is removed.
+            env.mark("body-row-corrupt");
+            return Ok(());
+        };
+        named.insert(row.blob);
     }
     for blob in env.list(bodies::FOLDER)? {
         if !named.contains(&blob) {

@@ -134,7 +134,8 @@ impl Snapshot {
             if found.len() == limit {
                 break;
             }
-            found.push((dot, BodyRow::unseal(key.value(), sealed.value())?));
+            // A row that rotted names nothing that could be fetched or collected.
+            found.extend(BodyRow::unseal(key.value(), sealed.value()).ok().map(|row| (dot, row)));
         }
         Ok(found)
     }

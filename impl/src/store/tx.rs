@@ -4,7 +4,7 @@
 //! garbage. A body's file is never removed here; see `engine/collect.rs`.
 
 use super::{
-    BODIES, BOOKKEEPING, BodyRow, Error, LOG, OriginRow, RECORDS, bookkeeping::Row, envelope, keys,
+    BODIES, BOOKKEEPING, BodyRow, Error, LOG, OriginRow, RECORDS, STAGED, bookkeeping::Row, envelope, keys,
 };
 use crate::{
     causality::{Dot, Epoch, SiteId, VersionVector},
@@ -12,7 +12,10 @@ use crate::{
     object::{Body, ChainHash, Manifest, Op, RecordKey, chain_hash},
 };
 use redb::{ReadableTable, Table, WriteTransaction};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
 
 /// The tables of one transaction, with the origins' rows in memory until [`Tx::flush`].
 pub struct Tx<'t> {
@@ -20,6 +23,7 @@ pub struct Tx<'t> {
     log: Table<'t, &'static [u8], &'static [u8]>,
     bodies: Table<'t, &'static [u8], &'static [u8]>,
     bookkeeping: Table<'t, &'static [u8], &'static [u8]>,
+    staged: Table<'t, &'static [u8], &'static [u8]>,
     own: (SiteId, Epoch),
     applied: VersionVector,
     origins: BTreeMap<(SiteId, Epoch), OriginRow>,
@@ -34,6 +38,7 @@ impl<'t> Tx<'t> {
             records: transaction.open_table(RECORDS)?,
             log: transaction.open_table(LOG)?,
             bodies: transaction.open_table(BODIES)?,
+            staged: transaction.open_table(STAGED)?,
             bookkeeping,
             own,
             applied: vector_of(&origins),
@@ -131,9 +136,12 @@ impl<'t> Tx<'t> {
         }
     }
 
-    /// Notes that a held body's file is gone or corrupt: it is wanted again.
-    pub fn body_vanished(&mut self, dot: Dot) -> Result<(), Error> {
-        if let Some(held) = self.remove_body_row(keys::HELD, dot)? {
+    /// Notes that the file of a held body is gone or corrupt: the body is wanted again. `blob` is the file that was
+    /// read: if another has taken its place meanwhile, nothing changes.
+    pub fn body_vanished(&mut self, dot: Dot, blob: &str) -> Result<(), Error> {
+        if self.body_row(keys::HELD, dot)?.is_some_and(|held| held.blob == blob)
+            && let Some(held) = self.remove_body_row(keys::HELD, dot)?
+        {
             self.put_body_row(keys::WANTED, dot, &BodyRow { blob: String::new(), ..held })?;
         }
         Ok(())
@@ -154,7 +162,9 @@ impl<'t> Tx<'t> {
     /// Removes and returns a row of the bodies table.
     pub fn remove_body_row(&mut self, state: u8, dot: Dot) -> Result<Option<BodyRow>, Error> {
         let key = keys::body(state, dot);
-        self.bodies.remove(&key[..])?.map(|sealed| BodyRow::unseal(&key, sealed.value())).transpose()
+        let removed = self.bodies.remove(&key[..])?;
+        // A row that rotted says nothing any more; its file is collected as unnamed.
+        Ok(removed.and_then(|sealed| BodyRow::unseal(&key, sealed.value()).ok()))
     }
 
     /// What is kept of versions that one of these operations purged.
@@ -162,12 +172,17 @@ impl<'t> Tx<'t> {
         let mut found = Vec::new();
         for row in self.bodies.range(&[keys::GARBAGE][..]..&[keys::GARBAGE + 1][..])? {
             let (key, sealed) = row?;
-            let row = BodyRow::unseal(key.value(), sealed.value())?;
+            let Ok(row) = BodyRow::unseal(key.value(), sealed.value()) else { continue };
             if row.purged_by.contains(&dot) {
                 found.extend(keys::dot_of(&key.value()[1..]).map(|dot| (dot, row)));
             }
         }
         Ok(found)
+    }
+
+    /// Reads a bookkeeping row.
+    pub(crate) fn row<R: Row>(&self, key: &[u8]) -> Result<Option<R>, Error> {
+        self.bookkeeping.get(key)?.map(|sealed| R::unseal(key, sealed.value())).transpose()
     }
 
     /// Writes a bookkeeping row.
@@ -182,19 +197,6 @@ impl<'t> Tx<'t> {
         Ok(())
     }
 
-    /// The first record at or above `from`, below `to`: for walking a key range during a merge.
-    pub fn record_keys(&self, from: &[u8], to: Option<&[u8]>) -> Result<Vec<Vec<u8>>, Error> {
-        let mut found = Vec::new();
-        for row in self.records.range(from..)? {
-            let (key, _) = row?;
-            if to.is_some_and(|to| key.value() >= to) {
-                break;
-            }
-            found.push(key.value().to_vec());
-        }
-        Ok(found)
-    }
-
     /// Whether a record has been found damaged and not been repaired yet.
     pub fn is_damaged(&self, key: &RecordKey) -> Result<bool, Error> {
         Ok(self.bookkeeping.get(&keys::damaged(&key.encode())[..])?.is_some())
@@ -207,7 +209,8 @@ impl<'t> Tx<'t> {
             if !key.value().starts_with(prefix) {
                 break;
             }
-            if read_record(key.value(), sealed.value())?.versions().next().is_some() {
+            // What cannot be read may hold one: a bucket is not deleted over it.
+            if read_record(key.value(), sealed.value()).map_or(true, |record| record.versions().next().is_some()) {
                 return Ok(true);
             }
         }
@@ -225,13 +228,49 @@ impl<'t> Tx<'t> {
     }
 
     /// Takes the sender's vector over at the end of a state merge: the logs start anew above it.
-    pub fn adopt(&mut self, origin: (SiteId, Epoch), last: u64, chain: ChainHash) {
+    pub fn adopt(&mut self, origin: (SiteId, Epoch), last: u64, chain: ChainHash) -> Result<(), Error> {
         let row = self.origins.entry(origin).or_default();
         if last > row.last {
+            for seq in row.low + 1..=row.last {
+                self.log.remove(&keys::dot(Dot { site: origin.0, epoch: origin.1, seq })[..])?;
+            }
             *row = OriginRow { last, low: last, chain, folded: row.folded };
             self.applied.advance(origin, last);
             self.dirty.insert(origin);
         }
+        Ok(())
+    }
+
+    /// Keeps a peer's record until all of its state is here. No record marks one that is damaged there.
+    pub fn stage(&mut self, key: &[u8], record: &[u8]) -> Result<(), Error> {
+        self.staged.insert(key, &envelope::seal(key, record)[..])?;
+        Ok(())
+    }
+
+    /// Forgets everything staged.
+    pub fn clear_staged(&mut self) -> Result<(), Error> {
+        self.staged.retain(|_, _| false)?;
+        Ok(())
+    }
+
+    /// The staged record under a key; `None` within means that it is damaged there or rotted here.
+    pub fn staged(&self, key: &[u8]) -> Result<Option<Option<Record>>, Error> {
+        let found = self.staged.get(key)?;
+        Ok(found.map(|sealed| {
+            let payload = envelope::open(key, sealed.value())?;
+            if payload.is_empty() { None } else { codec::decode_record(payload).ok() }
+        }))
+    }
+
+    /// Up to `limit` keys above `after`, of records here and staged ones, in order.
+    pub fn keys_to_fold(&self, after: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, Error> {
+        let mut keys = BTreeSet::new();
+        for table in [&self.records, &self.staged] {
+            for row in table.range::<&[u8]>((Bound::Excluded(after), Bound::Unbounded))?.take(limit) {
+                keys.insert(row?.0.value().to_vec());
+            }
+        }
+        Ok(keys.into_iter().take(limit).collect())
     }
 
     /// Marks an origin as agreed by all members.

@@ -221,8 +221,8 @@ impl<E: Env> Client<E> {
         }
     }
 
-    /// Reads everything that there is at this site, as a client can.
-    pub async fn dump(&self) -> Dump {
+    /// Reads everything that there is at this site, as a client can, waiting for each answer as long as given.
+    pub async fn dump(&self, patience: Duration) -> Dump {
         let mut dump = Dump::default();
         let buckets = match self.engine.buckets(None).await {
             Ok(buckets) => buckets,
@@ -244,7 +244,7 @@ impl<E: Env> Client<E> {
                     }
                 };
                 for listed in page.versions {
-                    self.read_version(&found.id, listed, &mut dump).await;
+                    self.read_version(&found.id, listed, &mut dump, patience).await;
                 }
                 after = page.next_after;
                 if after.is_none() {
@@ -254,12 +254,19 @@ impl<E: Env> Client<E> {
         }
         for ((name, key), read) in &mut dump.keys {
             let request = GetRequest { bucket: bucket(name), key: key.clone(), version: None, context: None };
-            read.current = Some(shown(self.engine.get(request).await).0);
+            read.current = Some(self.read(request, patience).await);
         }
         dump
     }
 
-    async fn read_version(&self, id: &BucketId, listed: Listed, dump: &mut Dump) {
+    async fn read(&self, request: GetRequest, patience: Duration) -> Shown {
+        match timeout(&self.env, patience, self.engine.get(request)).await {
+            Some(answer) => shown(answer).0,
+            None => Shown::Unavailable("no answer in time".into()),
+        }
+    }
+
+    async fn read_version(&self, id: &BucketId, listed: Listed, dump: &mut Dump, patience: Duration) {
         let place = match listed.kind {
             VersionKind::Current => Place::Current,
             VersionKind::Sibling => Place::Sibling,
@@ -271,7 +278,7 @@ impl<E: Env> Client<E> {
             Shown::Unavailable("its body is lost".into())
         } else {
             let (bucket, version) = (id.clone(), Some(listed.version.dot));
-            shown(self.engine.get(GetRequest { bucket, key: listed.key.clone(), version, context: None }).await).0
+            self.read(GetRequest { bucket, key: listed.key.clone(), version, context: None }, patience).await
         };
         let version = VersionRead {
             version: listed.version.dot.to_string(),
