@@ -39,13 +39,22 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 fn key(n: u8) -> RecordKey {
     let bucket = BucketId::new("bucket", "owner").unwrap();
-    if n == 2 { RecordKey::Bucket(bucket) } else { RecordKey::object(bucket, ["a", "b"][n as usize]).unwrap() }
+    if n == 2 {
+        RecordKey::Bucket(bucket)
+    } else {
+        RecordKey::object(bucket, ["a", "b"][n as usize]).unwrap()
+    }
 }
 
 fn content(n: usize) -> Content {
     let body = Body::Inline(n.to_string().into());
     Content {
-        manifest: Manifest { size: n.to_string().len() as u64, etag: n.to_string(), blake3: [n as u8; 32], body },
+        manifest: Manifest {
+            size: n.to_string().len() as u64,
+            etag: n.to_string(),
+            blake3: [n as u8; 32],
+            body,
+        },
         headers: BTreeMap::from([("x-amz-meta-n".into(), n.to_string())]),
     }
 }
@@ -58,8 +67,11 @@ struct History {
 
 impl History {
     fn run(steps: &[Step]) -> Self {
-        let mut history =
-            Self { sites: vec![MemoryState::default(); SITES.into()], epochs: vec![1; SITES.into()], ops: Vec::new() };
+        let mut history = Self {
+            sites: vec![MemoryState::default(); SITES.into()],
+            epochs: vec![1; SITES.into()],
+            ops: Vec::new(),
+        };
         for step in steps {
             match *step {
                 Step::Write(site, k, kind, some) => history.write(site, k, kind, some),
@@ -97,12 +109,17 @@ impl History {
             (_, 3) => (Kind::Delete, live),
             (_, 4) => (Kind::DeleteMarker { versioning: Versioning::Suspended }, live),
             (_, 5) => (Kind::VersionDelete, any_version.into_iter().collect()),
-            (_, 6) => (Kind::BodyLost { versioning: Versioning::Unversioned, restored: Some(content(n)) }, live),
+            (_, 6) => {
+                (Kind::BodyLost { versioning: Versioning::Unversioned, restored: Some(content(n)) }, live)
+            }
             (_, 7) => (Kind::Expire, any_version.into_iter().collect()),
             (_, _) => {
                 let Some(target) = any_version else { return };
                 let observed = record.tags_of(target).map(|(dot, _)| dot);
-                (Kind::Tags { target, tags: BTreeMap::from([("n".into(), n.to_string())]) }, observed.into_iter().collect())
+                (
+                    Kind::Tags { target, tags: BTreeMap::from([("n".into(), n.to_string())]) },
+                    observed.into_iter().collect(),
+                )
             }
         };
         let op = Op {
@@ -138,7 +155,11 @@ impl History {
     fn quiesce(&mut self) {
         for to in 0..SITES {
             let mut round = 0;
-            while self.sites.iter().any(|from| !self.sites[usize::from(to)].applied().dominates(from.applied())) {
+            while self
+                .sites
+                .iter()
+                .any(|from| !self.sites[usize::from(to)].applied().dominates(from.applied()))
+            {
                 let from = (to + 1 + (round as u16 % (SITES - 1))) % SITES;
                 self.deliver(to, from, (round * 7) as u8, round % 3 == 0);
                 round += 1;

@@ -47,7 +47,8 @@ fn model(ops: &[&Op]) -> BTreeMap<RecordKey, Record> {
     let mut records: BTreeMap<RecordKey, Record> = BTreeMap::new();
     for op in ops {
         let raises_of = |dot: Dot| {
-            let naming = ops.iter().filter(|other| other.record == op.record && other.supersedes.contains(&dot));
+            let naming =
+                ops.iter().filter(|other| other.record == op.record && other.supersedes.contains(&dot));
             naming.map(|other| Raise::by(other, dot)).max().unwrap_or(Raise::Live)
         };
         let record = records.entry(op.record.clone()).or_default();
@@ -75,7 +76,12 @@ fn model(ops: &[&Op]) -> BTreeMap<RecordKey, Record> {
 
 impl World {
     fn new() -> Self {
-        Self { sites: vec![MemoryState::default(); SITES], epochs: [1; SITES], seqs: [0; SITES], ops: Vec::new() }
+        Self {
+            sites: vec![MemoryState::default(); SITES],
+            epochs: [1; SITES],
+            seqs: [0; SITES],
+            ops: Vec::new(),
+        }
     }
 
     /// A write at a site as the engine would sequence it; `None` where there is nothing to write.
@@ -91,10 +97,16 @@ impl World {
         let record = state.record(&record_key(key)).unwrap();
         let live = Policy::Lww.replaced_by_blind_write(&record);
         // The two bodies of site 0 and site 1 differ; half of the superseded versions of the other site are unseen.
-        let unseen = live.iter().copied().filter(|dot| dot.site.0 as usize != site && dot.seq % 2 == 1).collect();
-        let manifest =
-            Manifest { size: 1, etag: "e".into(), blake3: [site as u8; 32], body: Body::Inline(vec![1].into()) };
-        let content = Content { manifest, headers: BTreeMap::from([("w".into(), self.ops.len().to_string())]) };
+        let unseen =
+            live.iter().copied().filter(|dot| dot.site.0 as usize != site && dot.seq % 2 == 1).collect();
+        let manifest = Manifest {
+            size: 1,
+            etag: "e".into(),
+            blake3: [site as u8; 32],
+            body: Body::Inline(vec![1].into()),
+        };
+        let content =
+            Content { manifest, headers: BTreeMap::from([("w".into(), self.ops.len().to_string())]) };
         let versioning = if mode == Mode::Versioned { Versioning::Enabled } else { Versioning::Unversioned };
         let (kind, supersedes) = match (mode, kind) {
             (_, 0) => (Kind::Put { versioning, content }, live),
@@ -144,7 +156,8 @@ impl World {
     fn fingerprint(&self) -> u64 {
         let mut hash = DefaultHasher::new();
         for op in &self.ops {
-            (op.dot, &op.record, &op.supersedes, &op.unseen, op.hlc, std::mem::discriminant(&op.kind)).hash(&mut hash);
+            (op.dot, &op.record, &op.supersedes, &op.unseen, op.hlc, std::mem::discriminant(&op.kind))
+                .hash(&mut hash);
         }
         self.epochs.hash(&mut hash);
         for site in &self.sites {

@@ -86,7 +86,11 @@ async fn two_sites_replicate_both_ways_and_recover_after_a_restart() {
     eventually("the bucket arrives", async || eb.resolve_bucket("photos", "ann").await.ok()).await;
     let seen = eventually("the object arrives", async || eb.get(get("large")).await.ok()).await;
     assert_eq!(seen.body, large);
-    assert_eq!(seen.content, ea.get(get("large")).await.unwrap().content, "ETag, hash and headers are the origin's");
+    assert_eq!(
+        seen.content,
+        ea.get(get("large")).await.unwrap().content,
+        "ETag, hash and headers are the origin's"
+    );
 
     // With context a write replaces what was seen; the other site follows.
     let read = eventually("the small one too", async || eb.get(get("small")).await.ok()).await;
@@ -105,14 +109,19 @@ async fn two_sites_replicate_both_ways_and_recover_after_a_restart() {
     let ea = a.node.engine().clone();
     assert_ne!(ea.origin(), epoch);
     assert_eq!(ea.get(get("small")).await.unwrap().body, "two");
-    ea.delete(DeleteRequest { bucket: bucket(), key: "small".into(), version: None, context: None }).await.unwrap();
+    ea.delete(DeleteRequest { bucket: bucket(), key: "small".into(), version: None, context: None })
+        .await
+        .unwrap();
     eventually("the delete arrives", async || {
         matches!(eb.get(get("small")).await, Err(Error::NoSuchKey(_))).then_some(())
     })
     .await;
     assert_eq!(ea.list(&bucket(), "", None, 10, false).await.unwrap().versions.len(), 1);
     let status = eventually("the backlog is gone", async || {
-        ea.status().await.ok().filter(|status| status.behind == 0 && status.backlog.values().all(|b| *b == Some(0)))
+        ea.status()
+            .await
+            .ok()
+            .filter(|status| status.behind == 0 && status.backlog.values().all(|b| *b == Some(0)))
     })
     .await;
     assert_eq!((status.bodies_wanted, status.damaged), (0, 0));

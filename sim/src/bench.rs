@@ -59,6 +59,8 @@ pub struct Figures {
     pub passed: u64,
     /// Real time taken.
     pub wall: Duration,
+    /// Processor time that the process has used for it; none where the host does not tell.
+    pub processor: Option<Duration>,
     /// Simulated time.
     pub simulated: Duration,
     /// Events traced.
@@ -68,7 +70,7 @@ pub struct Figures {
     /// The most memory that the process had, in KiB; none where the host does not tell.
     pub peak_kib: Option<u64>,
     /// The processor, as the host names it.
-    pub processor: String,
+    pub model: String,
     /// Cores of the host.
     pub cores: usize,
 }
@@ -79,7 +81,7 @@ pub fn run(time: Duration) -> Figures {
     // The first run pays for pages and caches that all others find warm.
     drop(sweep::run_seed(&scenario, 0));
     let mut total = sweep::Total::default();
-    let start = Instant::now();
+    let (start, used) = (Instant::now(), processor_time());
     while total.seeds == 0 || start.elapsed() < time {
         let seed = total.seeds + 1;
         total.add(seed, sweep::run_seed(&scenario, seed), Duration::ZERO);
@@ -88,13 +90,23 @@ pub fn run(time: Duration) -> Figures {
         seeds: total.seeds,
         passed: total.passed,
         wall: start.elapsed(),
+        processor: processor_time().zip(used).map(|(now, then)| now.saturating_sub(then)),
         simulated: total.simulated,
         events: total.events,
         writes: total.writes,
         peak_kib: field("/proc/self/status", "VmHWM").and_then(|text| text.split(' ').next()?.parse().ok()),
-        processor: field("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
+        model: field("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
     }
+}
+
+/// Processor time of this process so far, as Linux tells it: user and system time in hundredths of a second.
+fn processor_time() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The second field is a name in brackets, and may hold anything; utime and stime are the 14th and 15th.
+    let ticks = text.rsplit_once(')')?.1.split_whitespace().skip(11).take(2);
+    let ticks: u64 = ticks.map(|ticks| ticks.parse::<u64>().ok()).sum::<Option<u64>>()?;
+    Some(Duration::from_millis(ticks * 10))
 }
 
 /// The first `name: value` of one of the host's files.

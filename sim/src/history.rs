@@ -136,6 +136,10 @@ impl Dump {
     /// Where a write is found: the best of the places it is read back from.
     pub fn place_of(&self, key: &(String, String), write: WriteId) -> Option<Place> {
         let versions = &self.keys.get(key)?.versions;
-        versions.iter().filter(|version| version.read == Shown::Write(write)).map(|version| version.place).min()
+        versions
+            .iter()
+            .filter(|version| version.read == Shown::Write(write))
+            .map(|version| version.place)
+            .min()
     }
 }

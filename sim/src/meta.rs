@@ -42,7 +42,8 @@ impl FromStr for Fingerprint {
     type Err = FingerprintError;
 
     fn from_str(text: &str) -> Result<Self, FingerprintError> {
-        let (hash, events) = text.trim().split_once(' ').ok_or_else(|| FingerprintError::Shape(text.to_owned()))?;
+        let (hash, events) =
+            text.trim().split_once(' ').ok_or_else(|| FingerprintError::Shape(text.to_owned()))?;
         Ok(Self { hash: u64::from_str_radix(hash, 16)?, events: events.parse()? })
     }
 }
@@ -52,8 +53,8 @@ impl FromStr for Fingerprint {
 pub enum Leak {
     /// Two runs of it did different things.
     #[error(
-        "{scenario} seed {seed:#06x} is not the same run twice: {} ({} events), then {} ({} events)",
-        Hex(first.hash), first.events, Hex(second.hash), second.events
+        "{scenario} seed {seed:#06x} is not the same run twice: {:016x} ({} events), then {:016x} ({} events)",
+        first.hash, first.events, second.hash, second.events
     )]
     Differs {
         /// The scenario.
@@ -77,17 +78,12 @@ pub enum Leak {
     },
 }
 
-/// A hash as text.
-struct Hex(u64);
-
-impl fmt::Display for Hex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
 /// Runs a seed in an ambience. An error is a panic's message.
-pub fn fingerprint<W: Wrap>(scenario: &Scenario, seed: u64, ambience: Ambience) -> Result<Fingerprint, String> {
+pub fn fingerprint<W: Wrap>(
+    scenario: &Scenario,
+    seed: u64,
+    ambience: Ambience,
+) -> Result<Fingerprint, String> {
     let outcome = world::run_in::<W>(Arc::new(Plan::draw(scenario, seed)), ambience)?;
     let (hash, events) = outcome.trace;
     Ok(Fingerprint { hash, events })

@@ -151,7 +151,10 @@ impl Plan {
             .ops
             .iter()
             .map(|op| {
-                let what = format!("s{} client {} {:?} {}/{} (#{})", op.site, op.client, op.action, op.bucket, op.key, op.id);
+                let what = format!(
+                    "s{} client {} {:?} {}/{} (#{})",
+                    op.site, op.client, op.action, op.bucket, op.key, op.id
+                );
                 (op.at, what)
             })
             .chain(self.faults.iter().map(|fault| (fault.at, format!("FAULT {fault}"))))
@@ -162,6 +165,8 @@ impl Plan {
 
     /// Whether a site's disk was replaced or rolled back at some time, which loses what only it held.
     pub fn loses_disks(&self) -> bool {
-        self.faults.iter().any(|fault| matches!(fault.fault, Fault::Rebuild { .. } | Fault::Restore { .. } | Fault::BodyLost { .. }))
+        self.faults.iter().any(|fault| {
+            matches!(fault.fault, Fault::Rebuild { .. } | Fault::Restore { .. } | Fault::BodyLost { .. })
+        })
     }
 }

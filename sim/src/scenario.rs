@@ -197,14 +197,19 @@ pub enum ScenarioError {
 impl Scenario {
     /// Reads a scenario from its text; `name` is its file's.
     pub fn parse(name: &str, text: &str) -> Result<Self, ScenarioError> {
-        let malformed = |what: String, at: Option<std::ops::Range<usize>>, remedy: &str| ScenarioError::Malformed {
-            what,
-            text: NamedSource::new(format!("{name}.toml"), text.to_owned()),
-            at: at.map(Into::into),
-            remedy: remedy.to_owned(),
-        };
+        let malformed =
+            |what: String, at: Option<std::ops::Range<usize>>, remedy: &str| ScenarioError::Malformed {
+                what,
+                text: NamedSource::new(format!("{name}.toml"), text.to_owned()),
+                at: at.map(Into::into),
+                remedy: remedy.to_owned(),
+            };
         let mut scenario: Self = toml::from_str(text).map_err(|error| {
-            malformed(error.message().to_owned(), error.span(), "sim/README.md lists the fields of a scenario")
+            malformed(
+                error.message().to_owned(),
+                error.span(),
+                "sim/README.md lists the fields of a scenario",
+            )
         })?;
         name.clone_into(&mut scenario.name);
         if scenario.buckets.is_empty() {
@@ -220,12 +225,15 @@ impl Scenario {
                 || !matches!(bucket.policy.as_str(), "lww" | "keep-both")
             {
                 let what = format!("bucket {:?} has an unknown versioning or policy", bucket.name);
-                let remedy = "versioning is \"\", \"enabled\" or \"suspended\"; policy is \"lww\" or \"keep-both\"";
+                let remedy =
+                    "versioning is \"\", \"enabled\" or \"suspended\"; policy is \"lww\" or \"keep-both\"";
                 return Err(malformed(what, find(&bucket.name), remedy));
             }
         }
         for workload in &scenario.workloads {
-            if !workload.bucket.is_empty() && !scenario.buckets.iter().any(|bucket| bucket.name == workload.bucket) {
+            if !workload.bucket.is_empty()
+                && !scenario.buckets.iter().any(|bucket| bucket.name == workload.bucket)
+            {
                 let what = format!("a workload uses bucket {:?}, which is not listed", workload.bucket);
                 return Err(malformed(what, find(&workload.bucket), "add a [[bucket]] of that name"));
             }
@@ -241,7 +249,8 @@ impl Scenario {
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
                 let names = Self::names(folder).unwrap_or_default();
                 let near = names.iter().find(|known| known.contains(name) || name.contains(known.as_str()));
-                let closest = near.map_or_else(|| format!("known: {}", names.join(", ")), |n| format!("did you mean {n}?"));
+                let closest = near
+                    .map_or_else(|| format!("known: {}", names.join(", ")), |n| format!("did you mean {n}?"));
                 Err(ScenarioError::Missing { name: name.into(), folder: folder.into(), closest })
             }
             Err(cause) => Err(ScenarioError::Unreadable { path, cause }),
@@ -272,7 +281,9 @@ mod tests {
     #[test]
     fn a_misspelt_field_is_refused_with_its_place_and_the_fields_there_are() {
         let text = "question = \"?\"\n[[workload]]\nkind = \"steady\"\nrate_per_sec = 3\n";
-        let Err(ScenarioError::Malformed { what, at, .. }) = Scenario::parse("x", text) else { panic!("accepted") };
+        let Err(ScenarioError::Malformed { what, at, .. }) = Scenario::parse("x", text) else {
+            panic!("accepted")
+        };
         assert!(what.contains("rate_per_sec") && what.contains("rate_per_s"), "{what}");
         let at = at.expect("a place");
         assert_eq!(&text[at.offset()..at.offset() + at.len()], "rate_per_sec");
@@ -282,7 +293,9 @@ mod tests {
     fn what_cannot_work_is_refused_too() {
         let base = "question = \"?\"\nworkload = []\n";
         assert!(Scenario::parse("x", base).is_ok());
-        for wrong in ["sites = 1", "[[bucket]]\nname = \"b\"\npolicy = \"newest\"", "[[fault]]\nkind = \"meteor\""] {
+        for wrong in
+            ["sites = 1", "[[bucket]]\nname = \"b\"\npolicy = \"newest\"", "[[fault]]\nkind = \"meteor\""]
+        {
             assert!(Scenario::parse("x", &format!("{base}{wrong}\n")).is_err(), "{wrong}");
         }
     }

@@ -113,7 +113,8 @@ pub fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> 
 
 fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
-    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_else(|| "panic".into())
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+        .unwrap_or_else(|| "panic".into())
 }
 
 /// Does pieces of work 0 to `count` on some threads and hands each result to `sink`, on this thread, as it comes. After
@@ -164,7 +165,10 @@ pub struct Failure {
 impl Failure {
     /// The worst kind of promise broken; none if the harness itself did.
     pub fn promise(&self) -> Option<Promise> {
-        self.found.as_ref().ok().and_then(|violations| violations.iter().map(|violation| violation.promise).min())
+        self.found
+            .as_ref()
+            .ok()
+            .and_then(|violations| violations.iter().map(|violation| violation.promise).min())
     }
 }
 
@@ -293,9 +297,10 @@ mod tests {
                     read(&path, marks);
                 } else if path.extension().is_some_and(|extension| extension == "rs") {
                     let text = std::fs::read_to_string(&path).expect("a source file");
-                    let calls = text.lines().filter_map(|line| line.split_once(".mark(").map(|(_, call)| call));
+                    let calls = text.split(".mark(").skip(1).filter_map(|call| call.split(';').next());
                     // Of a call's text, every second part between quotes is a literal.
-                    marks.extend(calls.flat_map(|call| call.split('"').skip(1).step_by(2)).map(str::to_owned));
+                    marks
+                        .extend(calls.flat_map(|call| call.split('"').skip(1).step_by(2)).map(str::to_owned));
                 }
             }
         }
@@ -307,17 +312,27 @@ mod tests {
     #[test]
     fn all_work_is_done_once_and_none_is_begun_after_a_break() {
         let mut done = BTreeSet::new();
-        in_parallel(3, 100, |n| n * 2, |n, twice| {
-            assert_eq!(twice, n * 2);
-            assert!(done.insert(n));
-            ControlFlow::Continue(())
-        });
+        in_parallel(
+            3,
+            100,
+            |n| n * 2,
+            |n, twice| {
+                assert_eq!(twice, n * 2);
+                assert!(done.insert(n));
+                ControlFlow::Continue(())
+            },
+        );
         assert_eq!(done.len(), 100);
         let mut handed = 0;
-        in_parallel(2, 1_000_000, |n| n, |_, _| {
-            handed += 1;
-            ControlFlow::Break(())
-        });
+        in_parallel(
+            2,
+            1_000_000,
+            |n| n,
+            |_, _| {
+                handed += 1;
+                ControlFlow::Break(())
+            },
+        );
         assert!(handed < 100, "{handed}");
     }
 

@@ -32,7 +32,9 @@ impl FromStr for Dot {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let part = |range: std::ops::Range<usize>| {
-            text.get(range).and_then(|hex| u64::from_str_radix(hex, 16).ok()).ok_or("not a dot: 32 hex digits expected")
+            text.get(range)
+                .and_then(|hex| u64::from_str_radix(hex, 16).ok())
+                .ok_or("not a dot: 32 hex digits expected")
         };
         if text.len() != 32 {
             return Err("not a dot: 32 hex digits expected");

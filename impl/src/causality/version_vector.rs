@@ -53,7 +53,8 @@ impl VersionVector {
 
     /// The dots that both sides have applied.
     pub fn meet(&self, other: &Self) -> Self {
-        let last = self.last.iter().map(|(&o, &seq)| (o, seq.min(other.last_of(o)))).filter(|(_, seq)| *seq > 0);
+        let last =
+            self.last.iter().map(|(&o, &seq)| (o, seq.min(other.last_of(o)))).filter(|(_, seq)| *seq > 0);
         Self { last: last.collect(), folded: BTreeSet::new() }
     }
 

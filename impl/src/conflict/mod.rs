@@ -63,7 +63,10 @@ pub fn winner(record: &Record) -> Option<(Stamp, &Entry)> {
 /// What a key shows: the winner, or, if nothing is live, the greatest version in history that S3 would bring back.
 pub fn current(record: &Record) -> Option<(Stamp, &Entry)> {
     winner(record).or_else(|| {
-        record.versions().filter(|(_, entry)| entry.raise.may_show_again(&entry.payload)).max_by_key(|(stamp, _)| *stamp)
+        record
+            .versions()
+            .filter(|(_, entry)| entry.raise.may_show_again(&entry.payload))
+            .max_by_key(|(stamp, _)| *stamp)
     })
 }
 

@@ -86,4 +86,3 @@ pub fn apply<S: State>(state: &mut S, op: &Op, chain: ChainHash) -> Result<Appli
     state.put_record(&op.record, &after)?;
     Ok(Applied::Changed { before, after })
 }
-

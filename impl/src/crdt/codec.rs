@@ -102,8 +102,10 @@ pub fn encode_record(record: &Record) -> Vec<u8> {
             }
             Payload::Tags { target, tags } => {
                 message.target = Some((*target).into());
-                message.pairs =
-                    tags.iter().map(|(name, value)| TagMessage { name: name.clone(), value: value.clone() }).collect();
+                message.pairs = tags
+                    .iter()
+                    .map(|(name, value)| TagMessage { name: name.clone(), value: value.clone() })
+                    .collect();
                 TAGS
             }
             Payload::BucketCreate => BUCKET_CREATE,

@@ -24,7 +24,8 @@ impl MemoryState {
     /// Joins another replica's state into this one, as a state merge does at its end.
     pub fn merge(&mut self, other: &Self) {
         let joined = merge::joined(&self.applied, &other.applied);
-        let keys: std::collections::BTreeSet<_> = self.records.keys().chain(other.records.keys()).cloned().collect();
+        let keys: std::collections::BTreeSet<_> =
+            self.records.keys().chain(other.records.keys()).cloned().collect();
         let empty = Record::default();
         for key in keys {
             let mine = self.records.get(&key).unwrap_or(&empty);

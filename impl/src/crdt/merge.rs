@@ -10,12 +10,18 @@ use std::collections::BTreeSet;
 
 /// One record of the joined state.
 #[must_use]
-pub fn merge(mine: &Record, mine_applied: &VersionVector, theirs: &Record, theirs_applied: &VersionVector) -> Record {
+pub fn merge(
+    mine: &Record,
+    mine_applied: &VersionVector,
+    theirs: &Record,
+    theirs_applied: &VersionVector,
+) -> Record {
     let dots: BTreeSet<Dot> = mine.entries.keys().chain(theirs.entries.keys()).copied().collect();
     let mut merged = Record::default();
     for dot in dots {
         let raise = raise_at(mine, mine_applied, dot).max(raise_at(theirs, theirs_applied, dot));
-        let entry = mine.entries.get(&dot).or_else(|| theirs.entries.get(&dot)).expect("the dot is from one of both");
+        let entry =
+            mine.entries.get(&dot).or_else(|| theirs.entries.get(&dot)).expect("the dot is from one of both");
         if raise.status(&entry.payload) != Status::Purged {
             let mut entry = entry.clone();
             entry.raise = raise;

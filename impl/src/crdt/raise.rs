@@ -69,7 +69,9 @@ impl Raise {
         match (payload, self) {
             (_, Self::Live) => Status::Live,
             (_, Self::Purged) | (Payload::Tags { .. }, _) => Status::Purged,
-            (Payload::Version { versioning, .. }, Self::Overwritten) if versioning.is_null() => Status::Purged,
+            (Payload::Version { versioning, .. }, Self::Overwritten) if versioning.is_null() => {
+                Status::Purged
+            }
             _ => Status::History,
         }
     }

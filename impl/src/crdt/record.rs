@@ -116,7 +116,11 @@ impl Record {
     pub(super) fn settle(&mut self, applied: &VersionVector) {
         self.pending.retain(|dot, _| !applied.covers(*dot));
         self.entries.retain(|_, entry| entry.status() != Status::Purged);
-        let orphans: Vec<Dot> = self.tag_writes().filter(|(_, target)| self.is_purged(*target, applied)).map(|(dot, _)| dot).collect();
+        let orphans: Vec<Dot> = self
+            .tag_writes()
+            .filter(|(_, target)| self.is_purged(*target, applied))
+            .map(|(dot, _)| dot)
+            .collect();
         for dot in orphans {
             self.entries.remove(&dot);
         }
@@ -156,7 +160,9 @@ impl Record {
         self.entries
             .iter()
             .filter_map(|(&dot, entry)| match &entry.payload {
-                Payload::Tags { target: of, tags } if *of == target => Some((Stamp { hlc: entry.hlc, dot }, tags)),
+                Payload::Tags { target: of, tags } if *of == target => {
+                    Some((Stamp { hlc: entry.hlc, dot }, tags))
+                }
                 _ => None,
             })
             .max_by_key(|(stamp, _)| *stamp)

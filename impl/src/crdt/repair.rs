@@ -53,7 +53,8 @@ pub fn repair(
 /// Every raise that a record or a log entry still held speaks of.
 fn deaths(mine: &Record, theirs: &Record, log: &[Op]) -> BTreeMap<Dot, Raise> {
     let mut deaths = BTreeMap::new();
-    let held = mine.entries.values().chain(theirs.entries.values()).flat_map(|entry| entry.raises.iter().copied());
+    let held =
+        mine.entries.values().chain(theirs.entries.values()).flat_map(|entry| entry.raises.iter().copied());
     let logged = log.iter().flat_map(|op| op.supersedes.iter().map(|&dot| (dot, Raise::by(op, dot))));
     for (dot, raise) in held.chain(logged).chain(mine.pending.iter().map(|(&dot, &raise)| (dot, raise))) {
         let known = deaths.entry(dot).or_default();
@@ -64,5 +65,9 @@ fn deaths(mine: &Record, theirs: &Record, log: &[Op]) -> BTreeMap<Dot, Raise> {
 
 /// How many entries repair brought back.
 pub fn restored(before: &Record, after: &Record) -> usize {
-    after.entries.iter().filter(|(dot, entry)| entry.status() != Status::Purged && !before.entries.contains_key(dot)).count()
+    after
+        .entries
+        .iter()
+        .filter(|(dot, entry)| entry.status() != Status::Purged && !before.entries.contains_key(dot))
+        .count()
 }

@@ -29,7 +29,11 @@ impl<E: Env> Engine<E> {
     ///
     /// `from` is the peer that sent them. Batches may be queued before earlier ones are durable. If an earlier one fails, later ones leave a gap and are
     /// refused: nothing is ever skipped.
-    pub async fn take(&self, from: SiteId, ops: Vec<Bytes>) -> Result<oneshot::Receiver<Result<Taken, Error>>, Error> {
+    pub async fn take(
+        &self,
+        from: SiteId,
+        ops: Vec<Bytes>,
+    ) -> Result<oneshot::Receiver<Result<Taken, Error>>, Error> {
         self.enqueue(Purpose::Grow, move |sequencer| {
             // While a peer's state is being folded in, the records are ahead of the vector: what an operation did to
             // them may already be there, or undone.

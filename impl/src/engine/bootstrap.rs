@@ -173,6 +173,9 @@ fn fold_step(tx: &mut Tx<'_>) -> Result<bool, store::Error> {
             }
         };
         let before = tx.record(&key)?;
+        if tx.is_damaged(&key)? {
+            continue; // absent here means damaged, not purged: repair refills it, from a peer that has it whole
+        }
         let after = merge::merge(&before, &applied, &theirs, &cut);
         tx.replace(&key, &before, &after)?;
     }

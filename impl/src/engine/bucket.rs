@@ -70,7 +70,8 @@ impl<E: Env> Engine<E> {
             if sequencer.bucket(&id)?.is_ok() {
                 return Ok(Err(Error::BucketAlreadyOwned(id.name().into())));
             }
-            sequencer.change_bucket(&id, Kind::BucketCreate, |record| record.entries.keys().copied().collect())
+            sequencer
+                .change_bucket(&id, Kind::BucketCreate, |record| record.entries.keys().copied().collect())
         })
         .await
     }
@@ -113,7 +114,8 @@ impl<E: Env> Engine<E> {
             if sequencer.tx.holds_versions(&RecordKey::objects_prefix(&id))? {
                 return Ok(Err(Error::BucketNotEmpty(id.name().into())));
             }
-            sequencer.change_bucket(&id, Kind::BucketDelete, |record| record.entries.keys().copied().collect())
+            sequencer
+                .change_bucket(&id, Kind::BucketDelete, |record| record.entries.keys().copied().collect())
         })
         .await
     }
@@ -136,7 +138,9 @@ impl<E: Env> Engine<E> {
             .read(move |snapshot| {
                 let (mut found, mut corrupt) = (Vec::new(), None);
                 // A bucket whose record is out of service is not a bucket that does not exist.
-                if let Some(damaged) = snapshot.damaged()?.into_iter().find(|key| key.encode().starts_with(&prefix)) {
+                if let Some(damaged) =
+                    snapshot.damaged()?.into_iter().find(|key| key.encode().starts_with(&prefix))
+                {
                     return Ok(Err(damaged));
                 }
                 snapshot.scan(&prefix, &[], |key, record| {
@@ -192,7 +196,14 @@ impl Sequencer<'_, '_> {
         let applied = self.tx.vector();
         record.entries.retain(|dot, _| applied.covers(*dot));
         let supersedes = supersedes(&record);
-        let draft = Draft { record: key, kind, supersedes, context: true, floor: Timestamp::default(), asked_at: Duration::ZERO };
+        let draft = Draft {
+            record: key,
+            kind,
+            supersedes,
+            context: true,
+            floor: Timestamp::default(),
+            asked_at: Duration::ZERO,
+        };
         Ok(Ok(self.write(&record, draft)?.stamp()))
     }
 }

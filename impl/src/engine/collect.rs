@@ -79,7 +79,9 @@ async fn fold<E: Env>(engine: &Engine<E>) -> Result<(), Error> {
         .open_part()
         .filter(|(origin, last)| {
             is_over(*origin)
-                && others.iter().all(|report| report.is_some_and(|report| report.vector.last_of(*origin) == *last))
+                && others
+                    .iter()
+                    .all(|report| report.is_some_and(|report| report.vector.last_of(*origin) == *last))
         })
         .map(|(origin, _)| origin)
         .collect();
@@ -107,7 +109,11 @@ async fn collect_bodies<E: Env>(engine: &Engine<E>, cut: VersionVector) -> Resul
 }
 
 /// Collects among the next rows; returns where the page ended, if there may be more.
-async fn collect_page<E: Env>(engine: &Engine<E>, cut: VersionVector, after: Option<Dot>) -> Result<Option<Dot>, Error> {
+async fn collect_page<E: Env>(
+    engine: &Engine<E>,
+    cut: VersionVector,
+    after: Option<Dot>,
+) -> Result<Option<Dot>, Error> {
     let (due, last) = engine
         .read(move |snapshot| {
             let mut due = Vec::new();

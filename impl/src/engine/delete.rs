@@ -5,7 +5,11 @@ use super::{
     put::{floor, object_key, prepare},
     writer::{Draft, Purpose},
 };
-use crate::{causality::Stamp, env::Env, object::{Kind, Versioning}};
+use crate::{
+    causality::Stamp,
+    env::Env,
+    object::{Kind, Versioning},
+};
 
 impl<E: Env> Engine<E> {
     /// Deletes. In a versioned bucket a delete marker takes the key's place; in an unversioned one the versions go. A
@@ -33,7 +37,9 @@ impl<E: Env> Engine<E> {
                         (Kind::Delete, before.superseded(seen.as_ref()))
                     }
                     // A version of its own, made where the bucket's versioning was known earlier, needs a marker over it.
-                    (None, versioning) => (Kind::DeleteMarker { versioning }, before.superseded(seen.as_ref())),
+                    (None, versioning) => {
+                        (Kind::DeleteMarker { versioning }, before.superseded(seen.as_ref()))
+                    }
                 };
                 let is_marker = matches!(kind, Kind::DeleteMarker { .. });
                 if supersedes.is_empty() && !is_marker && !joined {
@@ -44,7 +50,8 @@ impl<E: Env> Engine<E> {
                 }
                 // Naming a version is having seen it.
                 let context = seen.is_some() || version.is_some();
-                let draft = Draft { record, kind, supersedes, context, floor: floor(seen.as_ref()), asked_at };
+                let draft =
+                    Draft { record, kind, supersedes, context, floor: floor(seen.as_ref()), asked_at };
                 let op = sequencer.write(&before.record, draft)?;
                 Ok(Ok(is_marker.then(|| op.stamp())))
             })

@@ -75,8 +75,10 @@ impl<E: Env> Engine<E> {
             Body::External => self.read_body(version.dot, content).await?,
         };
         // The token names what the client is shown, and its identical twins: a sibling whose bytes it never saw stays.
-        let mut stamps: Vec<Stamp> =
-            conflict::live(&record).filter(|(_, other)| conflict::are_twins(entry, other)).map(|(s, _)| s).collect();
+        let mut stamps: Vec<Stamp> = conflict::live(&record)
+            .filter(|(_, other)| conflict::are_twins(entry, other))
+            .map(|(s, _)| s)
+            .collect();
         if !stamps.contains(&version) {
             stamps.push(version);
         }
@@ -103,7 +105,8 @@ impl<E: Env> Engine<E> {
     /// A record, and whether it is damaged. A corrupt one is withdrawn, for repair to refill it.
     pub(super) async fn read_record(&self, key: RecordKey) -> Result<(Record, bool), Error> {
         let wanted = key.clone();
-        let read = self.read(move |snapshot| Ok((snapshot.record(&wanted)?, snapshot.is_damaged(&wanted)?))).await;
+        let read =
+            self.read(move |snapshot| Ok((snapshot.record(&wanted)?, snapshot.is_damaged(&wanted)?))).await;
         match read {
             Err(store::Error::Corrupt { .. }) => {
                 self.withdraw(Some(key)).await;
@@ -142,7 +145,9 @@ impl<E: Env> Engine<E> {
         let blob = name.clone();
         let bytes = self.env().blocking(Work::Read, move || bodies::read(&env, &blob, 0, size)).await;
         match bytes {
-            Ok(bytes) if *blake3::hash(&bytes).as_bytes() == content.manifest.blake3 => Ok(Some(bytes.into())),
+            Ok(bytes) if *blake3::hash(&bytes).as_bytes() == content.manifest.blake3 => {
+                Ok(Some(bytes.into()))
+            }
             Err(error) if !bodies::is_gone(&error) => Err(store::Error::from(error).into()), // no evidence of anything
             _ => {
                 self.body_vanished(dot, name).await?;

@@ -86,7 +86,8 @@ impl<E: Env> Engine<E> {
         const COUNTED_MAX: usize = 100_000;
         let (reports, durable) = (self.reports(), self.durable());
         let others = self.config().members.iter().filter(|member| **member != self.site());
-        let backlog = others.map(|m| (*m, reports.get(m).map(|report| durable.beyond(&report.vector)))).collect();
+        let backlog =
+            others.map(|m| (*m, reports.get(m).map(|report| durable.beyond(&report.vector)))).collect();
         let mut known = (*durable).clone();
         reports.values().for_each(|report| known.join(&report.vector));
         let (bodies_wanted, damaged) = self

@@ -1,6 +1,9 @@
 //! Records found damaged, bodies found lost: taken out of service, and mended from peers.
 
-use super::{Engine, Error, lock, writer::{Draft, Purpose}};
+use super::{
+    Engine, Error, lock,
+    writer::{Draft, Purpose},
+};
 use crate::{
     causality::{Dot, Timestamp, VersionVector},
     crdt::{Payload, Record, State, Status, repair},
@@ -38,7 +41,12 @@ impl<E: Env> Engine<E> {
 
     /// Refills a damaged record from a peer's and from the own log. `false` if the two together do not reach everything
     /// that this site claims to have applied: then another peer is asked.
-    pub async fn repair_record(&self, key: RecordKey, theirs: Record, cut: VersionVector) -> Result<bool, Error> {
+    pub async fn repair_record(
+        &self,
+        key: RecordKey,
+        theirs: Record,
+        cut: VersionVector,
+    ) -> Result<bool, Error> {
         let restored = self
             .submit(Purpose::Grow, move |sequencer| {
                 let tx = &mut *sequencer.tx;
@@ -81,7 +89,8 @@ impl<E: Env> Engine<E> {
                 let Some(wanted) = sequencer.tx.body_row(keys::WANTED, dot)? else { return Ok(Ok(false)) };
                 let Some(key) = RecordKey::decode(&wanted.record) else { return Ok(Ok(false)) };
                 let record = sequencer.tx.record(&key)?;
-                let Some(entry) = record.entries.get(&dot).filter(|entry| entry.status() != Status::Purged) else {
+                let Some(entry) = record.entries.get(&dot).filter(|entry| entry.status() != Status::Purged)
+                else {
                     return Ok(Ok(false));
                 };
                 let Payload::Version { versioning, .. } = entry.payload else { return Ok(Ok(false)) };
@@ -116,9 +125,7 @@ impl<E: Env> Engine<E> {
 
     /// The contents that a version had replaced and that are still held here, each with a copy of its body's file.
     async fn predecessors(&self, dot: Dot) -> Result<Vec<(crate::object::Content, Option<String>)>, Error> {
-        let rows = self
-            .submit(Purpose::Tidy, move |sequencer| Ok(Ok(sequencer.tx.purged_by(dot)?)))
-            .await?;
+        let rows = self.submit(Purpose::Tidy, move |sequencer| Ok(Ok(sequencer.tx.purged_by(dot)?))).await?;
         let env = self.env().clone();
         let copied = self
             .env()

@@ -148,8 +148,11 @@ impl<E: Env> Engine<E> {
             env,
         });
         let engine = Self { shared };
-        let sequencing =
-            writer::Sequencing::new(HybridClock::resume(opened.ceiling), engine.env().monotonic(), engine.config());
+        let sequencing = writer::Sequencing::new(
+            HybridClock::resume(opened.ceiling),
+            engine.env().monotonic(),
+            engine.config(),
+        );
         engine.env().spawn("writer", Box::pin(writer::run(engine.clone(), queue, sequencing)));
         engine.env().spawn("folding", Box::pin(bootstrap::resume(engine.clone())));
         engine.env().spawn("collector", Box::pin(collect::run(engine.clone())));

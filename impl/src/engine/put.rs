@@ -1,6 +1,9 @@
 //! One local write, from its bytes to its commit.
 
-use super::{Context, Engine, Error, Seen, Unavailable, writer::{Draft, Purpose, Sequencer}};
+use super::{
+    Context, Engine, Error, Seen, Unavailable,
+    writer::{Draft, Purpose, Sequencer},
+};
 use crate::{
     causality::{Dot, Stamp, Timestamp},
     conflict::{self, Policy},
@@ -165,7 +168,8 @@ impl<E: Env> Engine<E> {
         let seen = context.read(&self.config().cluster_key, key)?;
         let mut durable = self.watch_durable();
         let wanted = seen.clone();
-        let arrived = durable.wait_for(move |vector| wanted.stamps.iter().all(|stamp| vector.covers(stamp.dot)));
+        let arrived =
+            durable.wait_for(move |vector| wanted.stamps.iter().all(|stamp| vector.covers(stamp.dot)));
         match timeout(self.env(), self.config().wait_max, arrived).await {
             Some(()) => Ok(Some(seen)),
             None => Err(Unavailable::Behind.into()),
@@ -229,8 +233,12 @@ impl Before {
     /// as the policy says. A null version takes the place of the null version before it, wherever that stands.
     pub(super) fn superseded(&self, seen: Option<&Seen>) -> Vec<Dot> {
         if let Some(seen) = seen {
-            let mut dots: Vec<Dot> =
-                seen.stamps.iter().map(|s| s.dot).filter(|dot| self.record.entries.contains_key(dot)).collect();
+            let mut dots: Vec<Dot> = seen
+                .stamps
+                .iter()
+                .map(|s| s.dot)
+                .filter(|dot| self.record.entries.contains_key(dot))
+                .collect();
             dots.sort_unstable();
             dots.dedup();
             return dots;
@@ -254,7 +262,11 @@ fn check(record: &Record, condition: Option<&Condition>) -> Result<(), Error> {
     });
     match (condition, shown) {
         (None, _) | (Some(Condition::Absent), None) => Ok(()),
-        (Some(Condition::Matches(etag)), Some(content)) if content.manifest.etag == etag.trim_matches('"') => Ok(()),
+        (Some(Condition::Matches(etag)), Some(content))
+            if content.manifest.etag == etag.trim_matches('"') =>
+        {
+            Ok(())
+        }
         (Some(Condition::Absent), Some(_)) => Err(Error::PreconditionFailed("If-None-Match")),
         (Some(Condition::Matches(_)), _) => Err(Error::PreconditionFailed("If-Match")),
     }
@@ -262,7 +274,10 @@ fn check(record: &Record, condition: Option<&Condition>) -> Result<(), Error> {
 
 fn winner_and_twins(record: &Record) -> Vec<Dot> {
     let Some((_, winner)) = conflict::winner(record) else { return Vec::new() };
-    conflict::live(record).filter(|(_, entry)| conflict::are_twins(winner, entry)).map(|(stamp, _)| stamp.dot).collect()
+    conflict::live(record)
+        .filter(|(_, entry)| conflict::are_twins(winner, entry))
+        .map(|(stamp, _)| stamp.dot)
+        .collect()
 }
 
 pub(super) fn floor(seen: Option<&Seen>) -> Timestamp {

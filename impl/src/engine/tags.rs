@@ -36,7 +36,14 @@ impl<E: Env> Engine<E> {
             };
             let supersedes = before.record.tag_writes_on(target);
             let kind = Kind::Tags { target, tags };
-            let draft = Draft { record, kind, supersedes, context: true, floor: Timestamp::default(), asked_at: Duration::ZERO };
+            let draft = Draft {
+                record,
+                kind,
+                supersedes,
+                context: true,
+                floor: Timestamp::default(),
+                asked_at: Duration::ZERO,
+            };
             Ok(Ok(sequencer.write(&before.record, draft)?.stamp()))
         })
         .await
@@ -56,7 +63,8 @@ impl<E: Env> Engine<E> {
             return Err(Unavailable::Damaged.into());
         }
         let shown = conflict::current(&read).map(|(stamp, _)| stamp.dot);
-        let target = version.or(shown).filter(|dot| read.entries.contains_key(dot)).ok_or(Error::NoSuchKey(name))?;
+        let target =
+            version.or(shown).filter(|dot| read.entries.contains_key(dot)).ok_or(Error::NoSuchKey(name))?;
         Ok(read.tags_of(target).map(|(dot, tags)| (dot, tags.clone())))
     }
 }

@@ -27,7 +27,13 @@ pub(super) struct Unseen {
 
 impl Unseen {
     pub(super) fn new(window: Duration, opened_at: Duration) -> Self {
-        Self { window, opened_at, arrivals: BTreeMap::new(), fresh: std::collections::BTreeSet::new(), order: std::collections::VecDeque::new() }
+        Self {
+            window,
+            opened_at,
+            arrivals: BTreeMap::new(),
+            fresh: std::collections::BTreeSet::new(),
+            order: std::collections::VecDeque::new(),
+        }
     }
 
     /// Notes what an operation made its key show instead of what it showed before.
@@ -74,7 +80,11 @@ impl Unseen {
     /// Those of `superseded` that a blind client, whose request came at `asked_at`, cannot have seen.
     pub(super) fn among(&self, record: &Record, superseded: &[Dot], asked_at: Duration) -> Vec<Dot> {
         let shown = conflict::current(record).map(|(stamp, _)| stamp.dot);
-        superseded.iter().copied().filter(|dot| Some(*dot) != shown || self.is_recent(*dot, asked_at)).collect()
+        superseded
+            .iter()
+            .copied()
+            .filter(|dot| Some(*dot) != shown || self.is_recent(*dot, asked_at))
+            .collect()
     }
 
     fn is_recent(&self, dot: Dot, asked_at: Duration) -> bool {

@@ -197,7 +197,11 @@ impl<E: Env> Engine<E> {
 }
 
 /// Runs until a commit fails.
-pub(super) async fn run<E: Env>(engine: Engine<E>, mut queue: mpsc::Receiver<Job>, mut sequencing: Sequencing) {
+pub(super) async fn run<E: Env>(
+    engine: Engine<E>,
+    mut queue: mpsc::Receiver<Job>,
+    mut sequencing: Sequencing,
+) {
     while let Some(first) = queue.recv().await {
         let mut batch = vec![first];
         while batch.len() < BATCH_MAX
@@ -206,7 +210,8 @@ pub(super) async fn run<E: Env>(engine: Engine<E>, mut queue: mpsc::Receiver<Job
             batch.push(job);
         }
         if let Err(full) = engine.check_space(0) {
-            let (grow, tidy): (Vec<_>, Vec<_>) = batch.into_iter().partition(|job| job.purpose == Purpose::Grow);
+            let (grow, tidy): (Vec<_>, Vec<_>) =
+                batch.into_iter().partition(|job| job.purpose == Purpose::Grow);
             batch = tidy;
             engine.env().mark("refused-disk-full");
             for job in grow {
@@ -255,14 +260,10 @@ async fn commit<E: Env>(
         .blocking(Work::Write, move || {
             let (wall_ms, now) = (shared.env.wall_ms(), shared.env.monotonic());
             let (answers, vector, suspects) = shared.store.commit(|tx| {
-                let mut sequencer = Sequencer {
-                    tx,
-                    sequencing: &mut sequencing,
-                    wall_ms,
-                    now,
-                    clock_suspects: 0,
-                };
-                let answers = batch.into_iter().map(|job| (job.run)(&mut sequencer)).collect::<Result<Vec<_>, _>>()?;
+                let mut sequencer =
+                    Sequencer { tx, sequencing: &mut sequencing, wall_ms, now, clock_suspects: 0 };
+                let answers =
+                    batch.into_iter().map(|job| (job.run)(&mut sequencer)).collect::<Result<Vec<_>, _>>()?;
                 let suspects = sequencer.clock_suspects;
                 if let Some(ceiling) = sequencing.clock.ceiling_due() {
                     tx.put_row(keys::CEILING, &ceiling.0)?;

@@ -1,5 +1,9 @@
 //! The runtime of a deployed site: tokio's sockets and timers, the operating system's files and clocks.
-#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "this file is where the seams end in the real world")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "this file is where the seams end in the real world"
+)]
 
 use super::{BoxFuture, DiskFile, Env, Open, Work};
 use std::{
@@ -114,7 +118,9 @@ impl Env for TokioEnv {
 
     fn open(&self, path: &str, how: Open) -> io::Result<RealFile> {
         let path = self.path(path);
-        if how != Open::Existing && let Some(folder) = path.parent() {
+        if how != Open::Existing
+            && let Some(folder) = path.parent()
+        {
             fs::create_dir_all(folder)?;
         }
         let file = fs::OpenOptions::new()

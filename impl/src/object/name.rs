@@ -32,7 +32,11 @@ impl BucketId {
             || !name.starts_with(plain)
             || !name.ends_with(plain)
         {
-            return invalid("bucket name", name, "use 3 to 63 of a-z, 0-9, '.' and '-', alphanumeric at both ends");
+            return invalid(
+                "bucket name",
+                name,
+                "use 3 to 63 of a-z, 0-9, '.' and '-', alphanumeric at both ends",
+            );
         }
         if owner.is_empty() || owner.len() > 128 || owner.contains('\0') {
             return invalid("owner", owner, "use 1 to 128 bytes without NUL");
@@ -73,7 +77,11 @@ impl RecordKey {
     /// An object's record; keys are 1 to 1024 bytes of UTF-8.
     pub fn object(bucket: BucketId, key: &str) -> Result<Self, InvalidName> {
         if key.is_empty() || key.len() > 1024 {
-            return Err(InvalidName { what: "object key", name: key.into(), remedy: "use 1 to 1024 bytes of UTF-8" });
+            return Err(InvalidName {
+                what: "object key",
+                name: key.into(),
+                remedy: "use 1 to 1024 bytes of UTF-8",
+            });
         }
         Ok(Self::Object(bucket, key.into()))
     }
@@ -154,7 +162,8 @@ mod tests {
     #[test]
     fn record_keys_read_back_and_sort_as_s3_lists() {
         let bucket = BucketId::new("photos", "ann").unwrap();
-        let mut keys = ["a", "a/b", "a\0b", "b", "é"].map(|k| RecordKey::object(bucket.clone(), k).unwrap()).to_vec();
+        let mut keys =
+            ["a", "a/b", "a\0b", "b", "é"].map(|k| RecordKey::object(bucket.clone(), k).unwrap()).to_vec();
         keys.push(RecordKey::Bucket(bucket));
         for key in &keys {
             assert_eq!(RecordKey::decode(&key.encode()).as_ref(), Some(key));

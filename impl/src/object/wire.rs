@@ -284,4 +284,3 @@ pub fn decode_op(bytes: &[u8]) -> Result<Op, Malformed> {
         client_context: message.client_context,
     })
 }
-

@@ -207,7 +207,11 @@ fn not_a_hello() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the connection does not start with a handshake")
 }
 
-fn check(own: &Own, hello: &Hello, expected: impl FnOnce(SiteId) -> bool) -> Result<(SiteId, Epoch), Refusal> {
+fn check(
+    own: &Own,
+    hello: &Hello,
+    expected: impl FnOnce(SiteId) -> bool,
+) -> Result<(SiteId, Epoch), Refusal> {
     if hello.protocol < PROTOCOL_MIN || PROTOCOL < hello.protocol_min {
         return Err(Refusal::Protocol);
     }

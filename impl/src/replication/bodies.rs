@@ -65,7 +65,8 @@ pub(super) async fn run<E: Env>(shared: Arc<Shared<E>>) {
                 let missed = now.saturating_sub(since);
                 // Whoever still holds what the version had replaced goes first.
                 if missed >= shared.config.lost_after / 2 {
-                    let _ = shared.engine.declare_lost(dot, is_own && missed >= shared.config.lost_after).await;
+                    let _ =
+                        shared.engine.declare_lost(dot, is_own && missed >= shared.config.lost_after).await;
                 }
                 Some(shared.config.heartbeat)
             }
@@ -228,8 +229,10 @@ async fn send<E: Env>(
     let mut hash = (offset == 0).then(blake3::Hasher::new);
     loop {
         let (env, blob, len) = (shared.env.clone(), row.blob.clone(), shared.config.body_chunk_bytes);
-        let read =
-            shared.env.blocking(Work::Read, move || crate::store::bodies::read(&env, &blob, offset, len)).await;
+        let read = shared
+            .env
+            .blocking(Work::Read, move || crate::store::bodies::read(&env, &blob, offset, len))
+            .await;
         let bytes = match read {
             Ok(bytes) => bytes,
             Err(error) if !is_gone(&error) => return Err(error),

@@ -39,7 +39,9 @@ impl Links {
 
     /// Whether a peer has been out of reach for so long.
     pub(super) fn is_out_of_reach(&self, peer: SiteId, for_at_least: Duration, now: Duration) -> bool {
-        self.with(|state| state.unheard_since.get(&peer).is_some_and(|since| now.saturating_sub(*since) >= for_at_least))
+        self.with(|state| {
+            state.unheard_since.get(&peer).is_some_and(|since| now.saturating_sub(*since) >= for_at_least)
+        })
     }
 
     /// Admits a caller unless its site runs in a newer epoch at the same time.
@@ -76,7 +78,11 @@ impl Links {
     }
 
     /// Takes the first of `wanted` that nobody fetches or that has waited long enough.
-    pub(super) fn claim(&self, wanted: impl Iterator<Item = crate::causality::Dot>, now: Duration) -> Option<crate::causality::Dot> {
+    pub(super) fn claim(
+        &self,
+        wanted: impl Iterator<Item = crate::causality::Dot>,
+        now: Duration,
+    ) -> Option<crate::causality::Dot> {
         self.with(|state| {
             let is_free = |fetching: Option<&Option<Duration>>| match fetching {
                 None => true,

@@ -5,6 +5,7 @@ use crate::{
     causality::Dot,
     engine::{Cut, Error, MergeRange, Staged},
     env::{Env, Work},
+    object::RecordKey,
     peer::{
         Message,
         message::{MergeChunk, MergeRequest, OriginBytes, RecordBytes},
@@ -13,7 +14,7 @@ use crate::{
     store::OriginRow,
 };
 use bytes::Bytes;
-use std::{io, sync::Arc};
+use std::{collections::BTreeSet, io, sync::Arc};
 
 /// The key to go on after: empty at the beginning.
 pub(super) async fn begin<E: Env>(shared: &Shared<E>) -> Result<Vec<u8>, Error> {
@@ -32,7 +33,9 @@ pub(super) async fn send<E: Env>(
     sender: &mut session::Sender<E>,
     request: MergeRequest,
 ) -> io::Result<bool> {
-    let Some(snapshot) = shared.engine.state_to_send().await.map_err(io::Error::other)? else { return Ok(false) };
+    let Some(snapshot) = shared.engine.state_to_send().await.map_err(io::Error::other)? else {
+        return Ok(false);
+    };
     let snapshot = Arc::new(snapshot);
     let origins: Vec<OriginBytes> = snapshot
         .origins()
@@ -48,26 +51,35 @@ pub(super) async fn send<E: Env>(
     loop {
         let (reading, start) = (snapshot.clone(), after.clone());
         let (records_max, bytes_max) = (shared.config.merge_chunk_records, shared.config.batch_bytes);
-        let (records, more) = shared
+        let (records, upto) = shared
             .env
             .blocking(Work::Read, move || {
                 let (mut records, mut bytes, mut more) = (Vec::new(), 0, false);
+                let damaged: BTreeSet<Vec<u8>> = reading.damaged()?.iter().map(RecordKey::encode).collect();
                 reading.scan(&[], &start, |key, record| {
                     more = records.len() >= records_max || bytes >= bytes_max;
                     if more {
                         return false;
                     }
-                    // What cannot be read is sent as damaged: the peer must not take it for absent.
-                    let record = record.map(|record| crate::crdt::codec::encode_record(&record)).unwrap_or_default();
+                    // What cannot be read, or is being repaired, is sent as damaged: the peer must not take it for absent.
+                    let whole = record.ok().filter(|_| !damaged.contains(key));
+                    let record =
+                        whole.map(|record| crate::crdt::codec::encode_record(&record)).unwrap_or_default();
                     bytes += key.len() + record.len();
                     records.push(RecordBytes { key: key.to_vec(), record: record.into() });
                     true
                 })?;
-                Ok::<_, crate::store::Error>((records, more))
+                let upto = records.last().map(|row| row.key.clone()).filter(|_| more);
+                let gone = damaged.into_iter().filter(|key| {
+                    let in_range = *key > start && upto.as_ref().is_none_or(|upto| key <= upto);
+                    in_range && !records.iter().any(|row| row.key == *key)
+                });
+                let gone: Vec<_> = gone.map(|key| RecordBytes { key, record: Bytes::new() }).collect();
+                records.extend(gone);
+                Ok::<_, crate::store::Error>((records, upto))
             })
             .await
             .map_err(io::Error::other)?;
-        let upto = if more { records.last().map(|record| record.key.clone()) } else { None };
         let chunk = MergeChunk { after, upto: upto.clone(), records, origins: origins.clone() };
         sender.send(Message::MergeChunk(chunk)).await?;
         match upto {
@@ -93,7 +105,8 @@ pub(super) async fn receive<E: Env>(
         if chunk.after != after {
             return Err(io::ErrorKind::InvalidData.into());
         }
-        let records: Vec<(Vec<u8>, Bytes)> = chunk.records.into_iter().map(|row| (row.key, row.record)).collect();
+        let records: Vec<(Vec<u8>, Bytes)> =
+            chunk.records.into_iter().map(|row| (row.key, row.record)).collect();
         let range = MergeRange { cut, after: chunk.after, upto: chunk.upto.clone(), records };
         if shared.engine.merge_range(range).await.map_err(io::Error::other)? == Staged::StartOver {
             return Err(io::ErrorKind::Interrupted.into());
@@ -109,7 +122,10 @@ fn cut_of(origins: Vec<OriginBytes>) -> Option<Cut> {
     let mut cut = Cut::new();
     for OriginBytes { last, chain, folded } in origins {
         let last = Dot::try_from(last?).ok()?;
-        cut.insert(last.origin(), OriginRow { last: last.seq, low: last.seq, chain: chain.try_into().ok()?, folded });
+        cut.insert(
+            last.origin(),
+            OriginRow { last: last.seq, low: last.seq, chain: chain.try_into().ok()?, folded },
+        );
     }
     Some(cut)
 }

@@ -92,7 +92,14 @@ struct Shared<E: Env> {
 pub async fn start<E: Env>(env: E, engine: Engine<E>, config: Config) -> io::Result<()> {
     let own = session::Own { cluster: engine.config().identity.cluster.clone(), origin: engine.origin() };
     let mut listener = env.listen(&config.listen).await?;
-    let shared = Arc::new(Shared { links: Links::default(), merging: tokio::sync::Mutex::new(()), env, engine, config, own });
+    let shared = Arc::new(Shared {
+        links: Links::default(),
+        merging: tokio::sync::Mutex::new(()),
+        env,
+        engine,
+        config,
+        own,
+    });
     for peer in shared.config.peers.keys().copied() {
         shared.env.spawn("puller", Box::pin(puller::run(shared.clone(), peer)));
     }

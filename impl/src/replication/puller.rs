@@ -60,7 +60,9 @@ pub(super) async fn run<E: Env>(shared: Arc<Shared<E>>, peer: SiteId) {
     loop {
         shared.links.unheard(peer, shared.env.monotonic());
         let end = session(&shared, peer).await;
-        if matches!(end, Err(End::Restart)) || !shared.links.is_out_of_reach(peer, Duration::ZERO, shared.env.monotonic()) {
+        if matches!(end, Err(End::Restart))
+            || !shared.links.is_out_of_reach(peer, Duration::ZERO, shared.env.monotonic())
+        {
             pause = first; // it was heard: not a peer to be spared
         }
         shared.pause(pause).await;
@@ -192,7 +194,8 @@ async fn take_report<E: Env>(
         let durable = engine.durable();
         let reports = engine.reports();
         let others = engine.config().members.iter().filter(|member| **member != engine.site());
-        let all = others.map(|member| reports.get(member)).all(|r| r.is_some_and(|r| durable.dominates(&r.first)));
+        let all =
+            others.map(|member| reports.get(member)).all(|r| r.is_some_and(|r| durable.dominates(&r.first)));
         if report.joined || all {
             engine.joined().await?;
         }

@@ -35,7 +35,8 @@ async fn refill<E: Env>(shared: &Shared<E>, peer: SiteId, key: &RecordKey) -> io
             Message::RepairReply(reply) if reply.key == key.encode() => {
                 let record = codec::decode_record(&reply.record).map_err(io::Error::other)?;
                 let cut = vector_in(reply.cut).map_err(io::Error::other)?;
-                let repaired: Result<bool, Error> = shared.engine.repair_record(key.clone(), record, cut).await;
+                let repaired: Result<bool, Error> =
+                    shared.engine.repair_record(key.clone(), record, cut).await;
                 return repaired.map_err(io::Error::other);
             }
             _ => return Ok(false),

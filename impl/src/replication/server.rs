@@ -12,7 +12,10 @@ use crate::{
     object::{RecordKey, wire::vector_out},
     peer::{
         Message, Purpose, Refusal, Session,
-        message::{MergeNeeded, MergeRequest, NoSource, Ops, Pull, RepairReply, RepairRequest, Report, Vector, folded_hash},
+        message::{
+            MergeNeeded, MergeRequest, NoSource, Ops, Pull, RepairReply, RepairRequest, Report, Vector,
+            folded_hash,
+        },
         session,
     },
 };
@@ -73,7 +76,8 @@ async fn listen<E: Env>(
         let ask = match receiver.receive().await? {
             Message::Pull(Pull { vector, sites, folded }) => {
                 let vector = decode(vector, &shared.engine)?;
-                let sites = sites.into_iter().filter_map(|site| u16::try_from(site).ok().map(SiteId)).collect();
+                let sites =
+                    sites.into_iter().filter_map(|site| u16::try_from(site).ok().map(SiteId)).collect();
                 shared.engine.report(site, epoch, vector.clone());
                 Ask::Pull(vector, sites, folded)
             }

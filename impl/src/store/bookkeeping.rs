@@ -199,7 +199,8 @@ impl Row for MergeProgress {
             chain: row.chain.to_vec(),
             folded: row.folded,
         });
-        MergeMessage { cut: cut.collect(), cursor: self.cursor.clone(), folding: self.folding }.encode_to_vec()
+        MergeMessage { cut: cut.collect(), cursor: self.cursor.clone(), folding: self.folding }
+            .encode_to_vec()
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {

@@ -49,7 +49,9 @@ pub enum Error {
         key: String,
     },
     /// The disk has no room left.
-    #[error("the disk is full: {available} bytes are left, {needed} are kept free; free space or move the data directory")]
+    #[error(
+        "the disk is full: {available} bytes are left, {needed} are kept free; free space or move the data directory"
+    )]
     Full {
         /// Free bytes.
         available: u64,
@@ -57,7 +59,9 @@ pub enum Error {
         needed: u64,
     },
     /// The data directory belongs to another site or cluster.
-    #[error("the data directory belongs to {found}, not to {wanted}: check `site` and `cluster` in the configuration")]
+    #[error(
+        "the data directory belongs to {found}, not to {wanted}: check `site` and `cluster` in the configuration"
+    )]
     Identity {
         /// Who wrote it.
         found: String,
@@ -81,7 +85,10 @@ impl Error {
         Self::Corrupt { what, key: key.to_string() }
     }
 
-    pub(crate) fn malformed(what: &'static str, key: impl std::fmt::Display) -> impl FnOnce(Malformed) -> Self {
+    pub(crate) fn malformed(
+        what: &'static str,
+        key: impl std::fmt::Display,
+    ) -> impl FnOnce(Malformed) -> Self {
         move |_| Self::corrupt(what, key)
     }
 }
@@ -96,7 +103,13 @@ macro_rules! from_redb {
         }
     )*};
 }
-from_redb!(redb::StorageError, redb::TableError, redb::TransactionError, redb::CommitError, redb::DatabaseError);
+from_redb!(
+    redb::StorageError,
+    redb::TableError,
+    redb::TransactionError,
+    redb::CommitError,
+    redb::DatabaseError
+);
 
 /// The metadata database of one opening. Cheap to clone.
 #[derive(Clone)]

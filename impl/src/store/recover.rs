@@ -5,8 +5,8 @@
 //! collect body files that no row names.
 
 use super::{
-    BODIES, BOOKKEEPING, BodyRow, Error, LOG, RECORDS, STAGED, Store, backend::Backend, bodies, bookkeeping::Row, keys,
-    reserve::Reserve,
+    BODIES, BOOKKEEPING, BodyRow, Error, LOG, RECORDS, STAGED, Store, backend::Backend, bodies,
+    bookkeeping::Row, keys, reserve::Reserve,
 };
 use crate::{
     causality::{Epoch, SiteId, Timestamp, VersionVector},
@@ -40,7 +40,12 @@ pub struct Opened {
 }
 
 /// Opens the store in the data directory. Blocks.
-pub fn open<E: Env>(env: &E, identity: &Identity, reserve: Reserve, cache_bytes: usize) -> Result<Opened, Error> {
+pub fn open<E: Env>(
+    env: &E,
+    identity: &Identity,
+    reserve: Reserve,
+    cache_bytes: usize,
+) -> Result<Opened, Error> {
     if reserve.release_if_full(env)? {
         env.mark("reserve-released");
     }
@@ -77,7 +82,11 @@ fn forget_unfinished<F: DiskFile>(file: &F) -> Result<(), Error> {
 }
 
 /// Commits the new epoch's number: synced before its first dot.
-fn start_epoch<E: Env>(env: &E, db: &redb::Database, identity: &Identity) -> Result<(Epoch, Timestamp), Error> {
+fn start_epoch<E: Env>(
+    env: &E,
+    db: &redb::Database,
+    identity: &Identity,
+) -> Result<(Epoch, Timestamp), Error> {
     let transaction = db.begin_write()?;
     let found = {
         for table in [RECORDS, LOG, BODIES, STAGED] {
@@ -85,13 +94,16 @@ fn start_epoch<E: Env>(env: &E, db: &redb::Database, identity: &Identity) -> Res
         }
         let mut table = transaction.open_table(BOOKKEEPING)?;
         let owner = format!("site {} of cluster {}", identity.site, identity.cluster);
-        let found = table.get(keys::IDENTITY)?.map(|row| String::unseal(keys::IDENTITY, row.value())).transpose()?;
+        let found =
+            table.get(keys::IDENTITY)?.map(|row| String::unseal(keys::IDENTITY, row.value())).transpose()?;
         if let Some(found) = found.filter(|found| *found != owner) {
             return Err(Error::Identity { found, wanted: owner });
         }
-        let starts = table.get(keys::STARTS)?.map(|row| u64::unseal(keys::STARTS, row.value())).transpose()?;
+        let starts =
+            table.get(keys::STARTS)?.map(|row| u64::unseal(keys::STARTS, row.value())).transpose()?;
         let starts = starts.unwrap_or(0) + 1;
-        let ceiling = table.get(keys::CEILING)?.map(|row| u64::unseal(keys::CEILING, row.value())).transpose()?;
+        let ceiling =
+            table.get(keys::CEILING)?.map(|row| u64::unseal(keys::CEILING, row.value())).transpose()?;
         table.insert(keys::IDENTITY, &owner.seal(keys::IDENTITY)[..])?;
         table.insert(keys::STARTS, &starts.seal(keys::STARTS)[..])?;
         (Epoch::new(starts as u32, env.random_u64() as u32), Timestamp(ceiling.unwrap_or(0)))

@@ -92,19 +92,28 @@ impl Snapshot {
     }
 
     /// The log of one origin above `seq`, as encoded by the origin, up to about `limit` bytes.
-    pub fn log_after(&self, origin: (SiteId, Epoch), seq: u64, limit: usize) -> Result<Vec<(Dot, Vec<u8>)>, Error> {
+    pub fn log_after(
+        &self,
+        origin: (SiteId, Epoch),
+        seq: u64,
+        limit: usize,
+    ) -> Result<Vec<(Dot, Vec<u8>)>, Error> {
         let dot = |seq| Dot { site: origin.0, epoch: origin.1, seq };
         let (start, end) = (keys::dot(dot(seq + 1)), keys::dot(dot(u64::MAX)));
         let (mut found, mut bytes) = (Vec::new(), 0);
         for row in self.log.range(&start[..]..&end[..])? {
             let (key, sealed) = row?;
-            let op = envelope::open(key.value(), sealed.value())
-                .ok_or_else(|| Error::corrupt("operation", keys::dot_of(key.value()).map_or(0, |dot| dot.seq)))?;
+            let op = envelope::open(key.value(), sealed.value()).ok_or_else(|| {
+                Error::corrupt("operation", keys::dot_of(key.value()).map_or(0, |dot| dot.seq))
+            })?;
             bytes += op.len();
             if bytes > limit && !found.is_empty() {
                 break;
             }
-            found.push((keys::dot_of(key.value()).ok_or_else(|| Error::corrupt("log key", "?"))?, op.to_vec()));
+            found.push((
+                keys::dot_of(key.value()).ok_or_else(|| Error::corrupt("log key", "?"))?,
+                op.to_vec(),
+            ));
         }
         Ok(found)
     }

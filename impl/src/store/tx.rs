@@ -84,12 +84,19 @@ impl<'t> Tx<'t> {
             return Ok(());
         }
         self.put_record(key, after)?;
-        let raised: Vec<Dot> = after.entries.keys().filter(|dot| !before.entries.contains_key(dot)).copied().collect();
+        let raised: Vec<Dot> =
+            after.entries.keys().filter(|dot| !before.entries.contains_key(dot)).copied().collect();
         self.bodies_follow(key, before, after, &raised)
     }
 
     /// After a record changed: new external bodies are wanted, what purged versions held is garbage.
-    fn bodies_follow(&mut self, key: &RecordKey, before: &Record, after: &Record, by: &[Dot]) -> Result<(), Error> {
+    fn bodies_follow(
+        &mut self,
+        key: &RecordKey,
+        before: &Record,
+        after: &Record,
+        by: &[Dot],
+    ) -> Result<(), Error> {
         for (&dot, entry) in before.entries.iter().filter(|(dot, _)| !after.entries.contains_key(dot)) {
             self.remove_body_row(keys::WANTED, dot)?;
             let held = self.remove_body_row(keys::HELD, dot)?;
@@ -210,7 +217,9 @@ impl<'t> Tx<'t> {
                 break;
             }
             // What cannot be read may hold one: a bucket is not deleted over it.
-            if read_record(key.value(), sealed.value()).map_or(true, |record| record.versions().next().is_some()) {
+            if read_record(key.value(), sealed.value())
+                .map_or(true, |record| record.versions().next().is_some())
+            {
                 return Ok(true);
             }
         }

@@ -65,13 +65,23 @@ fn cut(state: &mut State, by: i32, matches: impl Fn(u16, u16) -> bool) {
 
 impl Fault {
     /// Begins.
-    pub fn begin(&self, state: &mut State, now: Duration, backup: Option<&Disk>, losses: &mut Vec<Loss>) -> Act {
+    pub fn begin(
+        &self,
+        state: &mut State,
+        now: Duration,
+        backup: Option<&Disk>,
+        losses: &mut Vec<Loss>,
+    ) -> Act {
         let us = now.as_micros() as i64;
         match self {
             Self::Partition { side } => cut(state, 1, |a, b| side.contains(&a) != side.contains(&b)),
             Self::OneWay { from, to } => cut(state, 1, |a, b| (a, b) == (*from, *to)),
-            Self::Flapping { a: x, b: y, .. } => cut(state, 1, |a, b| (a, b) == (*x, *y) || (b, a) == (*x, *y)),
-            Self::Latency { site, added } => links_of(state, *site).for_each(|l| l.shape.latency = l.base.latency + *added),
+            Self::Flapping { a: x, b: y, .. } => {
+                cut(state, 1, |a, b| (a, b) == (*x, *y) || (b, a) == (*x, *y))
+            }
+            Self::Latency { site, added } => {
+                links_of(state, *site).for_each(|l| l.shape.latency = l.base.latency + *added)
+            }
             Self::Loss { site, ppm } => links_of(state, *site).for_each(|l| l.shape.loss_ppm = *ppm),
             Self::Bandwidth { site, bytes_per_s } => {
                 links_of(state, *site).for_each(|l| l.shape.bandwidth = (*bytes_per_s).max(1000));
@@ -101,7 +111,9 @@ impl Fault {
                 disk.faults.capacity = Some(disk.used() + room);
             }
             Self::SyncFail { site } => state.machine(*site).disk.faults.failing_syncs = 1,
-            Self::SlowDisk { site, added } => state.machine(*site).disk.faults.slow_us = added.as_micros() as u64,
+            Self::SlowDisk { site, added } => {
+                state.machine(*site).disk.faults.slow_us = added.as_micros() as u64
+            }
             Self::BodyLost { site } => return lose_body(state, *site, now, losses),
             Self::BitRot { site } => {
                 let machine = state.machine(*site);
@@ -130,8 +142,13 @@ impl Fault {
         match self {
             Self::Partition { side } => cut(state, -1, |a, b| side.contains(&a) != side.contains(&b)),
             Self::OneWay { from, to } => cut(state, -1, |a, b| (a, b) == (*from, *to)),
-            Self::Flapping { a: x, b: y, .. } => cut(state, -1, |a, b| (a, b) == (*x, *y) || (b, a) == (*x, *y)),
-            Self::Latency { site, .. } | Self::Loss { site, .. } | Self::Bandwidth { site, .. } | Self::Corrupt { site, .. } => {
+            Self::Flapping { a: x, b: y, .. } => {
+                cut(state, -1, |a, b| (a, b) == (*x, *y) || (b, a) == (*x, *y))
+            }
+            Self::Latency { site, .. }
+            | Self::Loss { site, .. }
+            | Self::Bandwidth { site, .. }
+            | Self::Corrupt { site, .. } => {
                 links_of(state, *site).for_each(|link| link.shape = link.base.clone());
             }
             Self::Pause { site } => state.machine(*site).paused = false,

@@ -121,7 +121,13 @@ impl fmt::Display for PlannedFault {
 
 impl FaultSpec {
     /// Draws the spec's faults. None begins or lasts beyond `heal_at`.
-    pub fn draw(&self, rng: &mut ChaCha8Rng, sites: u16, chaos_at: Duration, heal_at: Duration) -> Vec<PlannedFault> {
+    pub fn draw(
+        &self,
+        rng: &mut ChaCha8Rng,
+        sites: u16,
+        chaos_at: Duration,
+        heal_at: Duration,
+    ) -> Vec<PlannedFault> {
         let mut faults = Vec::new();
         for _ in 0..self.count {
             // Drawn whether used or not: a chance that changes moves no other draw.
@@ -156,7 +162,9 @@ impl FaultSpec {
                 Fault::Partition { side }
             }
             FaultKind::OneWay => Fault::OneWay { from: site, to: other },
-            FaultKind::Flapping => Fault::Flapping { a: site, b: other, period: millis.max(Duration::from_millis(50)) },
+            FaultKind::Flapping => {
+                Fault::Flapping { a: site, b: other, period: millis.max(Duration::from_millis(50)) }
+            }
             FaultKind::Latency => Fault::Latency { site, added: millis },
             FaultKind::Loss => Fault::Loss { site, ppm },
             FaultKind::Bandwidth => Fault::Bandwidth { site, bytes_per_s: (value * 125_000.0) as u64 },

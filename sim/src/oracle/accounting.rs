@@ -107,12 +107,19 @@ pub fn account(case: &Case<'_>) -> Accounts {
 
 /// Lost writes, as violations.
 pub fn violations(case: &Case<'_>, accounts: &Accounts) -> Vec<Violation> {
-    let lost: Vec<WriteId> =
-        accounts.ends.iter().filter(|(_, end)| matches!(end, End::Lost(_))).map(|(write, _)| *write).collect();
+    let lost: Vec<WriteId> = accounts
+        .ends
+        .iter()
+        .filter(|(_, end)| matches!(end, End::Lost(_)))
+        .map(|(write, _)| *write)
+        .collect();
     let Some(first) = lost.first() else { return Vec::new() };
     let (op, operation) = (case.op(*first), &case.history().operations[first]);
     let mut evidence = vec![
-        format!("{} acknowledged writes are at no site and nobody who had seen them replaced them", lost.len()),
+        format!(
+            "{} acknowledged writes are at no site and nobody who had seen them replaced them",
+            lost.len()
+        ),
         format!(
             "the first: write {first} of {}/{} at site {}, begun {:.3}s, acknowledged {:.3}s as version {}",
             op.bucket,
@@ -149,8 +156,11 @@ fn life_of_key(case: &Case<'_>, write: WriteId) -> Vec<String> {
     }
     for (site, dump) in &case.outcome.dumps {
         let read = dump.keys.get(&place);
-        let versions: Vec<_> =
-            read.into_iter().flat_map(|read| &read.versions).map(|v| format!("{:?} {:?}", v.place, v.read)).collect();
+        let versions: Vec<_> = read
+            .into_iter()
+            .flat_map(|read| &read.versions)
+            .map(|v| format!("{:?} {:?}", v.place, v.read))
+            .collect();
         lines.push(format!("  in the end site {site}: [{}]", versions.join(", ")));
     }
     lines
@@ -200,10 +210,11 @@ impl<'a, F: Fn(WriteId) -> Option<Place>> Ends<'a, F> {
     /// All writes of one key: from what is found, back along who had seen whom.
     fn follow(&mut self, writes: &[WriteId]) {
         let mut open: Vec<(WriteId, End)> = Vec::new();
+        let deletes = writes.iter().filter(|write| !self.case.op(**write).action.is_put());
+        open.extend(deletes.map(|write| (*write, End::Deleted)));
+        // What is found is found, whatever somebody thought to have deleted.
         for &write in writes {
-            if !self.case.op(write).action.is_put() {
-                open.push((write, End::Deleted));
-            } else if let Some(place) = (self.found)(write) {
+            if let Some(place) = (self.found)(write) {
                 let end = match place {
                     Place::Current => End::Current,
                     Place::Sibling => End::Sibling,
@@ -222,14 +233,11 @@ impl<'a, F: Fn(WriteId) -> Option<Place>> Ends<'a, F> {
     }
 
     fn spread(&mut self, writes: &[WriteId], mut open: Vec<(WriteId, End)>) {
+        for (write, end) in open.iter().filter(|(write, _)| self.case.op(*write).action.is_put()) {
+            self.ends.insert(*write, *end);
+        }
         while let Some((write, end)) = open.pop() {
             let is_put = self.case.op(write).action.is_put();
-            if is_put && self.ends.contains_key(&write) {
-                continue;
-            }
-            if is_put {
-                self.ends.insert(write, end);
-            }
             if end == End::Destroyed && !self.was_followed(write, writes) {
                 continue;
             }
@@ -237,6 +245,7 @@ impl<'a, F: Fn(WriteId) -> Option<Place>> Ends<'a, F> {
             for &earlier in writes {
                 let is_open = self.case.op(earlier).action.is_put() && !self.ends.contains_key(&earlier);
                 if earlier != write && is_open && has_seen(self.case, write, earlier) {
+                    self.ends.insert(earlier, by_write);
                     open.push((earlier, by_write));
                 }
             }
@@ -247,10 +256,12 @@ impl<'a, F: Fn(WriteId) -> Option<Place>> Ends<'a, F> {
     fn was_followed(&self, gone: WriteId, others: &[WriteId]) -> bool {
         let history = self.case.history();
         let acked = history.operations[&gone].completed.unwrap_or(Duration::MAX);
-        others.iter().map(|id| &history.operations[id]).filter(|o| o.id != gone && o.invoked >= acked).any(|o| {
-            let found = (self.found)(o.id).is_some_and(|place| place < Place::Noncurrent);
-            found || (o.ending == Ending::Acked && matches!(self.case.op(o.id).action, Action::Delete))
-        })
+        others.iter().map(|id| &history.operations[id]).filter(|o| o.id != gone && o.invoked >= acked).any(
+            |o| {
+                let found = (self.found)(o.id).is_some_and(|place| place < Place::Noncurrent);
+                found || (o.ending == Ending::Acked && matches!(self.case.op(o.id).action, Action::Delete))
+            },
+        )
     }
 
     fn why(&self, write: WriteId, others: &[WriteId]) -> LostKind {
@@ -268,10 +279,12 @@ impl<'a, F: Fn(WriteId) -> Option<Place>> Ends<'a, F> {
             .map(|id| &history.operations[id])
             .filter(|o| self.case.op(o.id).site == site && o.read_at.is_some_and(|at| at > acked))
             .min_by_key(|o| o.read_at);
-        let winners = others.iter().map(|id| &history.operations[id]).filter(|o| {
-            o.id != write && (self.found)(o.id).is_some()
-        });
-        let inverted = winners.clone().any(|winner| winner.completed.is_some_and(|done| done < operation.invoked));
+        let winners = others
+            .iter()
+            .map(|id| &history.operations[id])
+            .filter(|o| o.id != write && (self.found)(o.id).is_some());
+        let inverted =
+            winners.clone().any(|winner| winner.completed.is_some_and(|done| done < operation.invoked));
         if !was_shown && next_look.is_some_and(|look| look.shown != Some(Shown::Write(write))) && inverted {
             LostKind::AtBirth
         } else if inverted {
@@ -299,7 +312,8 @@ pub fn has_seen(case: &Case<'_>, later: WriteId, write: WriteId) -> bool {
     // It was told to look elsewhere, and wrote all the same: what its site had by then it took upon itself to replace.
     if let (Some(Shown::Unavailable(_)), Some(looked)) = (&operation.shown, operation.read_at) {
         let site = case.op(later).site;
-        let arrived = case.outcome.deliveries.iter().any(|d| d.write == write && d.to == site && d.at <= looked);
+        let arrived =
+            case.outcome.deliveries.iter().any(|d| d.write == write && d.to == site && d.at <= looked);
         if arrived || (case.op(write).site == site && before.completed.is_some_and(|acked| acked <= looked)) {
             return true;
         }
@@ -331,13 +345,24 @@ pub fn destroyed_at(case: &Case<'_>, write: WriteId) -> Option<Duration> {
     for (holder, since) in holders {
         let taken = outcome.losses.iter().find_map(|loss| match loss {
             // A backup taken just before the write was acknowledged may or may not hold it.
-            Loss::Disk { site, at, kept_until } if *site == holder && *at >= since && *kept_until <= since + GRACE => Some(*at),
-            Loss::Body { site, at, write: lost } if *site == holder && *lost == write && *at + GRACE >= since => Some(*at),
+            Loss::Disk { site, at, kept_until }
+                if *site == holder && *at >= since && *kept_until <= since + GRACE =>
+            {
+                Some(*at)
+            }
+            Loss::Body { site, at, write: lost }
+                if *site == holder && *lost == write && *at + GRACE >= since =>
+            {
+                Some(*at)
+            }
             _ => None,
         });
         let never_kept = holder != site
             && (outcome.outages.iter().any(|o| o.site == holder && o.at >= since && o.at <= since + GRACE)
-                || outcome.outages.iter().any(|o| o.site != holder && o.at >= since && o.at <= since + UNREAD)
+                || outcome
+                    .outages
+                    .iter()
+                    .any(|o| o.site != holder && o.at >= since && o.at <= since + UNREAD)
                 || unable_to_keep(case, holder, since, GRACE));
         match taken {
             Some(at) => last = Some(last.map_or(at, |last: Duration| last.max(at))),
@@ -353,7 +378,9 @@ fn unable_to_keep(case: &Case<'_>, site: u16, at: Duration, grace: Duration) -> 
     use crate::nemesis::Fault;
     case.outcome.plan.faults.iter().any(|planned| {
         let hits = match &planned.fault {
-            Fault::DiskFull { site: s, .. } | Fault::SyncFail { site: s } | Fault::Pause { site: s } => *s == site,
+            Fault::DiskFull { site: s, .. } | Fault::SyncFail { site: s } | Fault::Pause { site: s } => {
+                *s == site
+            }
             _ => false,
         };
         hits && at + grace >= planned.at && at <= planned.until + grace

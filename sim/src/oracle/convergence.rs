@@ -16,7 +16,10 @@ pub(super) fn judge(case: &Case<'_>) -> Option<Violation> {
             evidence.push(format!("site {site} could not be read: {failure}"));
         }
         if dump.buckets != one.buckets {
-            evidence.push(format!("buckets: site {first} has {:?}, site {site} has {:?}", one.buckets, dump.buckets));
+            evidence.push(format!(
+                "buckets: site {first} has {:?}, site {site} has {:?}",
+                one.buckets, dump.buckets
+            ));
         }
         let keys: std::collections::BTreeSet<_> = one.keys.keys().chain(dump.keys.keys()).collect();
         for key in keys {
@@ -33,7 +36,10 @@ pub(super) fn judge(case: &Case<'_>) -> Option<Violation> {
     let differing = evidence.len();
     evidence.truncate(SHOWN_MAX);
     let claim = match outcome.converged_at {
-        Some(at) => format!("all sites claimed at {:.3}s to have everything, and show different things", at.as_secs_f64()),
+        Some(at) => format!(
+            "all sites claimed at {:.3}s to have everything, and show different things",
+            at.as_secs_f64()
+        ),
         None => "the sites show different things at the deadline".into(),
     };
     evidence.insert(0, format!("{claim} ({differing} differences)"));

@@ -25,7 +25,12 @@ pub(super) fn judge(case: &Case<'_>) -> Option<Violation> {
             _ => None,
         });
         let since = since.max().unwrap_or_default();
-        let rotten = case.outcome.plan.faults.iter().any(|f| f.fault == Fault::BitRot { site } && f.at <= audit.ended_at);
+        let rotten = case
+            .outcome
+            .plan
+            .faults
+            .iter()
+            .any(|f| f.fault == Fault::BitRot { site } && f.at <= audit.ended_at);
         if rotten || !audit.dump.failures.is_empty() {
             continue; // a damaged record is withdrawn until a peer has refilled it
         }
@@ -45,7 +50,8 @@ pub(super) fn judge(case: &Case<'_>) -> Option<Violation> {
                 continue;
             }
             let held = op.place();
-            let body_lost = case.outcome.losses.iter().any(|l| matches!(l, Loss::Body { write, .. } if *write == op.id));
+            let body_lost =
+                case.outcome.losses.iter().any(|l| matches!(l, Loss::Body { write, .. } if *write == op.id));
             if matches!(ends.end_of(op.id), End::Lost(_)) && !body_lost {
                 evidence.push(format!(
                     "site {} acknowledged write {} of {}/{} at {:.3}s, crashed at {:.3}s, and came back without it: {:?}",

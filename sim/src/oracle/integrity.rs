@@ -11,7 +11,10 @@ pub(super) fn judge(case: &Case<'_>) -> Option<Violation> {
         Shown::Write(write) => {
             let is_known = case.history().operations.contains_key(write);
             if !is_known || case.op(*write).place() != *place {
-                evidence.push(format!("{who} read write {write} under {}/{}, where nobody wrote it", place.0, place.1));
+                evidence.push(format!(
+                    "{who} read write {write} under {}/{}, where nobody wrote it",
+                    place.0, place.1
+                ));
             }
         }
         Shown::Nothing | Shown::Deleted | Shown::Unavailable(_) => {}
@@ -33,7 +36,10 @@ pub(super) fn judge(case: &Case<'_>) -> Option<Violation> {
                 if let (Shown::Unavailable(why), "in the end") = (&version.read, when)
                     && !why.contains("its body is lost")
                 {
-                    unreadable.push(format!("site {site} lists {}/{} version {} and cannot read it: {why}", place.0, place.1, version.version));
+                    unreadable.push(format!(
+                        "site {site} lists {}/{} version {} and cannot read it: {why}",
+                        place.0, place.1, version.version
+                    ));
                 }
             }
         }

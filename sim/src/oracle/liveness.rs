@@ -9,7 +9,8 @@ pub(super) fn judge(case: &Case<'_>) -> Option<Violation> {
         return None;
     }
     let (heal, deadline) = (outcome.plan.heal_at.as_secs_f64(), outcome.plan.deadline.as_secs_f64());
-    let mut evidence = vec![format!("faults healed at {heal:.3}s; at {deadline:.3}s not all sites had everything")];
+    let mut evidence =
+        vec![format!("faults healed at {heal:.3}s; at {deadline:.3}s not all sites had everything")];
     evidence.extend(outcome.stuck.iter().cloned());
     for site in 0..outcome.plan.sites {
         if !outcome.dumps.contains_key(&site) {

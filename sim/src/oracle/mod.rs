@@ -159,7 +159,10 @@ fn finish(case: &Case<'_>, accounts: Accounts, violations: Vec<Violation>, expec
     let faults = outcome.effective.len();
     let mut inconclusive = Vec::new();
     if acknowledged.1 == 0 || (acknowledged.0 as f64) < acknowledged.1 as f64 * ACKNOWLEDGED_MIN {
-        inconclusive.push(format!("only {} of {} operations at healthy sites were answered", acknowledged.0, acknowledged.1));
+        inconclusive.push(format!(
+            "only {} of {} operations at healthy sites were answered",
+            acknowledged.0, acknowledged.1
+        ));
     }
     if conflicts < expect.conflicts_min {
         inconclusive.push(format!("{conflicts} conflicts, {} expected", expect.conflicts_min));
@@ -184,7 +187,12 @@ fn conflicts(case: &Case<'_>) -> u64 {
         for (n, (a, ra)) in writes.iter().enumerate() {
             for (b, rb) in &writes[n + 1..] {
                 // The soonest that one could have reached the other's site is one link's delay later.
-                let delay = case.outcome.plan.links.get(&(a.site, b.site)).map_or_else(Default::default, |l| l.latency);
+                let delay = case
+                    .outcome
+                    .plan
+                    .links
+                    .get(&(a.site, b.site))
+                    .map_or_else(Default::default, |l| l.latency);
                 pairs += u64::from(a.site != b.site && rb.invoked < ra.invoked + delay);
             }
         }
@@ -194,16 +202,21 @@ fn conflicts(case: &Case<'_>) -> u64 {
 
 /// Of the operations whose site was up and undisturbed: how many were answered, and how many there were.
 fn acknowledged(case: &Case<'_>) -> (usize, usize) {
-    use crate::{nemesis::Fault, workload::client::PATIENCE};
+    use crate::{nemesis::Fault, workload::PATIENCE};
     /// How long a site may take to be itself again.
     const RECOVERY: std::time::Duration = std::time::Duration::from_secs(3);
     let plan = &case.outcome.plan;
+    let loses_bodies = plan.faults.iter().any(|planned| matches!(planned.fault, Fault::BodyLost { .. }));
     let disturbed = |site: u16, at: std::time::Duration| {
         let by_fault = plan.faults.iter().any(|planned| {
             let hits = match &planned.fault {
-                Fault::Restore { site: s, .. } | Fault::Rebuild { site: s } | Fault::Crash { site: s, .. } => *s == site,
-                Fault::DiskFull { site: s, .. } | Fault::SyncFail { site: s } | Fault::Pause { site: s } => *s == site,
-                Fault::BitRot { site: s } | Fault::BodyLost { site: s } => *s == site,
+                Fault::Restore { site: s, .. }
+                | Fault::Rebuild { site: s }
+                | Fault::Crash { site: s, .. } => *s == site,
+                Fault::DiskFull { site: s, .. } | Fault::SyncFail { site: s } | Fault::Pause { site: s } => {
+                    *s == site
+                }
+                Fault::BitRot { site: s } => *s == site,
                 _ => false,
             };
             hits && at + PATIENCE >= planned.at && at <= planned.until + RECOVERY
@@ -221,6 +234,8 @@ fn acknowledged(case: &Case<'_>) -> (usize, usize) {
     healthy.fold((0, 0), |(answered, all), operation| {
         let is_answer = match &operation.ending {
             Ending::Acked => true,
+            // Of a body that was lost, to be told whose it is is all the answer there can be.
+            Ending::Refused(why) if loses_bodies && why.contains("the body is at") => true,
             // An answer that the client's own request earned is an answer.
             Ending::Refused(why) => !why.contains("not available") && !why.contains("no connection"),
             Ending::Unknown => false,

@@ -22,12 +22,21 @@ pub(super) fn judge(case: &Case<'_>) -> Option<Violation> {
             continue;
         }
         let place = op.place();
+        // Where siblings are kept, a delete without context ends what is shown when its turn comes, and no other.
+        let keeps =
+            |bucket: &crate::plan::PlannedBucket| bucket.name == place.0 && bucket.policy == "keep-both";
+        if op.action == Action::Delete && case.outcome.plan.buckets.iter().any(keeps) {
+            continue;
+        }
         for (site, dump) in &case.outcome.dumps {
             let found = dump.place_of(&place, deleted);
             let shows = match op.action {
                 Action::DeleteVersion => found.is_some(),
                 // Deleted in a versioned bucket it may be listed, and shown again once its marker is removed.
-                _ => found.is_some_and(|found| found < Place::Noncurrent) && !marker_removed(case, &place, operation.version.as_deref()),
+                _ => {
+                    found.is_some_and(|found| found < Place::Noncurrent)
+                        && !marker_removed(case, &place, operation.version.as_deref())
+                }
             };
             if shows {
                 evidence.push(format!(

@@ -10,7 +10,8 @@ use crate::{
 pub(super) fn judge(case: &Case<'_>) -> Option<Violation> {
     let mut evidence = Vec::new();
     let operations = &case.history().operations;
-    let mut by_key: std::collections::BTreeMap<(u16, String, String), Vec<&Operation>> = std::collections::BTreeMap::new();
+    let mut by_key: std::collections::BTreeMap<(u16, String, String), Vec<&Operation>> =
+        std::collections::BTreeMap::new();
     for operation in operations.values() {
         let op = case.op(operation.id);
         by_key.entry((op.site, op.bucket.clone(), op.key.clone())).or_default().push(operation);
@@ -29,7 +30,8 @@ pub(super) fn judge(case: &Case<'_>) -> Option<Violation> {
             for read in here.iter().filter(|read| read.invoked > acked) {
                 let stale = match read.shown.as_ref().or(read.answer.as_ref()) {
                     Some(Shown::Write(older)) => {
-                        write.shown == Some(Shown::Write(*older)) && !back_again(case, site, bucket, key, *older, read)
+                        write.shown == Some(Shown::Write(*older))
+                            && !back_again(case, site, bucket, key, *older, read)
                     }
                     Some(Shown::Nothing) => !deleted_by(case, bucket, key, read),
                     _ => false,
@@ -55,7 +57,8 @@ fn deleted_by(case: &Case<'_>, bucket: &str, key: &str, read: &Operation) -> boo
     let answered = read.completed.unwrap_or(std::time::Duration::MAX);
     case.history().operations.values().any(|o| {
         let op = case.op(o.id);
-        let deletes = matches!(op.action, Action::Delete | Action::DeleteVersion) && !matches!(o.ending, Ending::Refused(_));
+        let deletes = matches!(op.action, Action::Delete | Action::DeleteVersion)
+            && !matches!(o.ending, Ending::Refused(_));
         deletes && op.bucket == bucket && op.key == key && o.invoked <= answered
     })
 }

@@ -12,9 +12,19 @@ pub(super) fn judge(case: &Case<'_>) -> Option<Violation> {
         .filter(|o| o.ending == Ending::Acked && matches!(case.op(o.id).action, Action::ForeignToken { .. }))
         .map(|o| {
             let op = case.op(o.id);
-            format!("site {} accepted a token of another key for {}/{} at {:.3}s", op.site, op.bucket, op.key, o.invoked.as_secs_f64())
+            format!(
+                "site {} accepted a token of another key for {}/{} at {:.3}s",
+                op.site,
+                op.bucket,
+                op.key,
+                o.invoked.as_secs_f64()
+            )
         })
         .take(5)
         .collect();
-    (!accepted.is_empty()).then_some(Violation { oracle: "token", promise: Promise::Safety, evidence: accepted })
+    (!accepted.is_empty()).then_some(Violation {
+        oracle: "token",
+        promise: Promise::Safety,
+        evidence: accepted,
+    })
 }

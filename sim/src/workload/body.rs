@@ -25,7 +25,10 @@ pub fn bytes_of(write: WriteId, size: usize) -> Bytes {
 pub fn identify(bytes: &[u8]) -> Shown {
     match read_mark(bytes) {
         Some((write, Part::Start)) if bytes_of(write, bytes.len()) == bytes => Shown::Write(write),
-        Some((write, _)) => Shown::Corrupt(format!("{} bytes that begin like write {write} and are not its bytes", bytes.len())),
+        Some((write, _)) => Shown::Corrupt(format!(
+            "{} bytes that begin like write {write} and are not its bytes",
+            bytes.len()
+        )),
         None => Shown::Corrupt(format!("{} bytes that no client wrote", bytes.len())),
     }
 }

@@ -1,7 +1,7 @@
 //! Clients at a site: they work through their part of the plan, one operation after the other, and write down what they
 //! were told. They call the engine's own face, in the site's process; the S3 face comes with the daemon.
 
-use super::{Action, body};
+use super::{Action, PATIENCE, body};
 use crate::{
     history::{Dump, Ending, History, KeyRead, Place, Shown, VersionRead},
     plan::{Plan, PlannedOp},
@@ -9,7 +9,10 @@ use crate::{
 };
 use anabranch::{
     causality::Dot,
-    engine::{Context, DeleteRequest, Engine, Error, GetRequest, Listed, Object, PutRequest, VersionKind, Written},
+    engine::{
+        Context, DeleteRequest, Engine, Error, GetRequest, Listed, Object, PutRequest, VersionKind, Versions,
+        Written,
+    },
     env::{Env, timeout},
     object::BucketId,
 };
@@ -18,9 +21,6 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
-
-/// How long a client waits for an answer.
-pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whose buckets the clients use.
 pub const OWNER: &str = "tenant";
@@ -133,7 +133,12 @@ impl<E: Env> Client<E> {
             }
             Action::Delete => {
                 self.look_first(op).await;
-                let request = DeleteRequest { bucket: bucket(&op.bucket), key: op.key.clone(), version: None, context: None };
+                let request = DeleteRequest {
+                    bucket: bucket(&op.bucket),
+                    key: op.key.clone(),
+                    version: None,
+                    context: None,
+                };
                 self.end_write(op, self.engine.delete(request).await)
             }
             Action::DeleteVersion => self.delete_version(op).await,
@@ -145,7 +150,9 @@ impl<E: Env> Client<E> {
                 ending(&self.engine.configure_bucket(&bucket(&op.bucket), field, value).await)
             }
             Action::ToggleBucket => match self.engine.create_bucket(&bucket(&op.bucket)).await {
-                Err(Error::BucketAlreadyOwned(_)) => ending(&self.engine.delete_bucket(&bucket(&op.bucket)).await),
+                Err(Error::BucketAlreadyOwned(_)) => {
+                    ending(&self.engine.delete_bucket(&bucket(&op.bucket)).await)
+                }
                 created => ending(&created),
             },
         }
@@ -183,12 +190,16 @@ impl<E: Env> Client<E> {
 
     async fn delete_version(&self, op: &PlannedOp) -> Ending {
         let listed = match self.engine.list(&bucket(&op.bucket), &op.key, None, 1, true).await {
-            Ok(page) => page.versions.into_iter().find(|version| version.key == op.key && version.content.is_some()),
+            Ok(page) => {
+                page.versions.into_iter().find(|version| version.key == op.key && version.content.is_some())
+            }
             Err(error) => return refusal(&error),
         };
         let Some(newest) = listed else { return Ending::Refused("nothing to delete".into()) };
         let (shown, _) = self.look(op, Some(newest.version.dot)).await;
-        let Shown::Write(write) = shown else { return Ending::Refused("the version could not be read".into()) };
+        let Shown::Write(write) = shown else {
+            return Ending::Refused("the version could not be read".into());
+        };
         self.notes().history.get_mut(op.id).target = Some((newest.version.dot.to_string(), write));
         let request = DeleteRequest {
             bucket: bucket(&op.bucket),
@@ -236,7 +247,7 @@ impl<E: Env> Client<E> {
             dump.buckets.insert(found.id.to_string(), settings);
             let mut after: Option<String> = None;
             loop {
-                let page = match self.engine.list(&found.id, "", after.as_deref(), 100, true).await {
+                let page = match self.list_page(&found.id, after.as_deref(), patience).await {
                     Ok(page) => page,
                     Err(error) => {
                         dump.failures.push(format!("{}: {error}", found.id));
@@ -257,6 +268,24 @@ impl<E: Env> Client<E> {
             read.current = Some(self.read(request, patience).await);
         }
         dump
+    }
+
+    /// One page; a client that is told to retry does, for as long as its patience lasts.
+    async fn list_page(
+        &self,
+        id: &BucketId,
+        after: Option<&str>,
+        patience: Duration,
+    ) -> Result<Versions, Error> {
+        let start = self.env.monotonic();
+        loop {
+            match self.engine.list(id, "", after, 100, true).await {
+                Err(Error::Unavailable(_)) if self.env.monotonic().saturating_sub(start) < patience => {
+                    fabric::sleep(Duration::from_millis(200)).await;
+                }
+                page => return page,
+            }
+        }
     }
 
     async fn read(&self, request: GetRequest, patience: Duration) -> Shown {

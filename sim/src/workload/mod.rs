@@ -21,6 +21,9 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+/// How long a client waits for an answer.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
 /// What one operation does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum Action {
@@ -203,7 +206,11 @@ fn one(workload: &WorkloadSpec, bucket: &str, site: u16, rng: &mut ChaCha8Rng) -
                 here(Action::Configure { field: "conflict", value })
             }
             // A few bucket names, shared by all sites: creations and deletions race.
-            _ => (format!("scratch-{}", rng.random_range(0..3) + u32::from(site) / 8), String::new(), Action::ToggleBucket),
+            _ => (
+                format!("scratch-{}", rng.random_range(0..3) + u32::from(site) / 8),
+                String::new(),
+                Action::ToggleBucket,
+            ),
         },
     }
 }

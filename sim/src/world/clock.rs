@@ -59,7 +59,8 @@ impl SimClock {
 
     /// A time service has set it right: correct reading, no drift.
     pub fn heal(&mut self, virtual_us: i64) {
-        *self = Self { anchor_us: virtual_us, wall_us: EPOCH_MS * 1000 + virtual_us, rate_ppm: 0, frozen: false };
+        *self =
+            Self { anchor_us: virtual_us, wall_us: EPOCH_MS * 1000 + virtual_us, rate_ppm: 0, frozen: false };
     }
 }
 

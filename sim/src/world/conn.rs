@@ -50,14 +50,16 @@ pub struct SimListener(fabric::Listener);
 
 /// Calls another site: a round trip, then the socket.
 pub(super) async fn connect(env: &SimEnv, address: &str) -> io::Result<SimConn> {
-    let to: u16 = address.strip_prefix('s').and_then(|n| n.parse().ok()).ok_or(io::ErrorKind::InvalidInput)?;
+    let to: u16 =
+        address.strip_prefix('s').and_then(|n| n.parse().ok()).ok_or(io::ErrorKind::InvalidInput)?;
     let (ground, from) = (&env.ground, env.site);
     if from != to {
         ground.while_cut(from, to).await;
         ground.while_cut(to, from).await;
         let round_trip = {
             let mut state = ground.lock();
-            let mut delay = |pair| state.links.get_mut(&pair).map_or(Duration::ZERO, super::link::Link::delay);
+            let mut delay =
+                |pair| state.links.get_mut(&pair).map_or(Duration::ZERO, super::link::Link::delay);
             delay((from, to)) + delay((to, from))
         };
         fabric::sleep(round_trip).await;
@@ -87,7 +89,13 @@ impl SimListener {
 }
 
 impl SimConn {
-    fn new(ground: &Arc<Ground>, control: Arc<ConnControl>, stream: fabric::Stream, from: u16, to: u16) -> Self {
+    fn new(
+        ground: &Arc<Ground>,
+        control: Arc<ConnControl>,
+        stream: fabric::Stream,
+        from: u16,
+        to: u16,
+    ) -> Self {
         let (inner, socket) = split(stream);
         let shared = Arc::new(Shared { outbox: Mutex::default(), filled: Notify::new() });
         fabric::spawn(Box::pin(pump(ground.clone(), control.clone(), shared.clone(), socket, from, to)));
@@ -189,7 +197,11 @@ async fn pump(
 }
 
 impl AsyncRead for SimConn {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if self.control.is_reset() {
             return Poll::Ready(Err(Self::reset_error()));
         }

@@ -2,7 +2,10 @@
 //!
 //! Synchronous: a simulator calls [`Controller::due`] as time passes and carries out the orders it returns.
 
-use super::{disk::Disk, ground::{Ground, kind}};
+use super::{
+    disk::Disk,
+    ground::{Ground, kind},
+};
 use crate::{
     nemesis::{Act, Fault, Loss},
     plan::Plan,
@@ -130,7 +133,9 @@ impl Controller {
             if dead {
                 let fault = self.armed.remove(&site);
                 let until = fault.map_or(now, |n| self.plan.faults[n].until.max(now));
-                let all_lost = fault.is_some_and(|n| matches!(self.plan.faults[n].fault, Fault::Crash { all_lost: true, .. }));
+                let all_lost = fault.is_some_and(|n| {
+                    matches!(self.plan.faults[n].fault, Fault::Crash { all_lost: true, .. })
+                });
                 self.kill(site, now, Some(all_lost), true, until + RESTART_AFTER, &mut orders);
             } else if exited {
                 self.kill(site, now, None, true, now + RESTART_AFTER, &mut orders);
@@ -236,7 +241,8 @@ impl Controller {
         let planned = self.plan.faults[n].clone();
         let site = planned.fault.site();
         let down = site.is_some_and(|site| !self.ground.lock().machine(site).up);
-        if down && matches!(planned.fault, Fault::Crash { .. } | Fault::SyncFail { .. } | Fault::Pause { .. }) {
+        if down && matches!(planned.fault, Fault::Crash { .. } | Fault::SyncFail { .. } | Fault::Pause { .. })
+        {
             return;
         }
         let act = planned.fault.begin(&mut self.ground.lock(), now, self.backups.get(&n), &mut self.losses);

@@ -263,7 +263,12 @@ impl Disk {
             file.phantom.clear();
             file.view.clone_from(&file.durable);
         }
-        self.used = self.names.values().filter_map(|file| self.files.get(file)).map(|file| file.view.len() as u64).sum();
+        self.used = self
+            .names
+            .values()
+            .filter_map(|file| self.files.get(file))
+            .map(|file| file.view.len() as u64)
+            .sum();
         self.process_gone();
     }
 

@@ -30,7 +30,11 @@ impl SimEnv {
         self.ground.while_paused(self.site).await;
     }
 
-    fn disk<R>(&self, what: &[u8], run: impl FnOnce(&mut super::disk::Disk) -> io::Result<R>) -> io::Result<R> {
+    fn disk<R>(
+        &self,
+        what: &[u8],
+        run: impl FnOnce(&mut super::disk::Disk) -> io::Result<R>,
+    ) -> io::Result<R> {
         let mut state = self.ground.lock();
         let now = fabric::now().as_nanos() as u64;
         state.trace.event(kind::DISK, self.site.into(), now, what);

@@ -225,7 +225,8 @@ impl State {
 
     /// Resets every connection that `matches`.
     pub fn reset_conns(&mut self, matches: impl Fn((u16, u16)) -> bool) -> usize {
-        let hit: Vec<_> = self.conns.iter().filter_map(std::sync::Weak::upgrade).filter(|c| matches(c.sites)).collect();
+        let hit: Vec<_> =
+            self.conns.iter().filter_map(std::sync::Weak::upgrade).filter(|c| matches(c.sites)).collect();
         hit.iter().for_each(|conn| conn.reset());
         hit.len()
     }

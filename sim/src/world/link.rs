@@ -108,7 +108,10 @@ mod tests {
             arrivals.push(after);
         }
         assert!(arrivals.is_sorted());
-        assert!(after >= Duration::from_millis(1040), "100 x 10 kB at 1 MB/s take a second, and the latency: {after:?}");
+        assert!(
+            after >= Duration::from_millis(1040),
+            "100 x 10 kB at 1 MB/s take a second, and the latency: {after:?}"
+        );
         assert!(after < Duration::from_secs(8), "losses cost time-outs, not for ever: {after:?}");
     }
 }

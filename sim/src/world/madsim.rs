@@ -1,7 +1,15 @@
 //! The madsim world: random task order, event-driven time; the seed farm.
 
-use super::{Ambience, Wrap, control::{Controller, Order}, site::{Run, process}};
-use crate::{outcome::Outcome, plan::Plan, seed::{Concern, stream}};
+use super::{
+    Ambience, Wrap,
+    control::{Controller, Order},
+    site::{Run, process},
+};
+use crate::{
+    outcome::Outcome,
+    plan::Plan,
+    seed::{Concern, stream},
+};
 use anabranch::env::BoxFuture;
 use madsim::{
     Config,
@@ -82,7 +90,12 @@ async fn drive<W: Wrap>(plan: Arc<Plan>, ambience: Ambience) -> Outcome {
             run.ground.lock().machine(site).up = true;
             let run = run.clone();
             let ip = format!("10.0.0.{}", site + 1).parse().expect("an address");
-            handle.create_node().name(format!("s{site}")).ip(ip).init(move || process::<W>(run.clone(), site)).build()
+            handle
+                .create_node()
+                .name(format!("s{site}"))
+                .ip(ip)
+                .init(move || process::<W>(run.clone(), site))
+                .build()
         })
         .collect();
     let mut controller = Controller::new(&plan, &run.ground);
@@ -97,7 +110,11 @@ async fn drive<W: Wrap>(plan: Arc<Plan>, ambience: Ambience) -> Outcome {
             }
         }
         if super::finished(&run, time, &mut converged_at, &mut asked_at) {
-            return run.outcome(controller, converged_at, time);
+            let outcome = run.outcome(controller, converged_at, time);
+            // Tasks that wait for each other are dropped only if their node is killed and the scheduler sees them once more.
+            nodes.iter().for_each(|node| handle.kill(node.id()));
+            sleep(TICK).await;
+            return outcome;
         }
         sleep(TICK.min(controller.next_at().map_or(TICK, |at| at.saturating_sub(time)))).await;
     }

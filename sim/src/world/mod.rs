@@ -68,10 +68,12 @@ pub fn run(plan: Arc<Plan>) -> Result<Outcome, String> {
 pub fn run_in<W: Wrap>(plan: Arc<Plan>, ambience: Ambience) -> Result<Outcome, String> {
     // A fresh thread: thread-local state of the standard library and of the simulators starts anew with each seed.
     let thread = std::thread::Builder::new().name(format!("seed {}", plan.seed)).stack_size(8 << 20);
-    let running = thread.spawn(move || fabric::run::<W>(plan, ambience)).expect("the host can start a thread");
+    let running =
+        thread.spawn(move || fabric::run::<W>(plan, ambience)).expect("the host can start a thread");
     running.join().map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
-        text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_else(|| "panic".into())
+        text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()))
+            .unwrap_or_else(|| "panic".into())
     })
 }
 
@@ -89,7 +91,11 @@ fn finished(
     match *asked_at {
         None => {
             let settled = run.plan.heal_at + SETTLE;
-            if now >= settled && run.all_claim_convergence(now.saturating_sub(std::time::Duration::from_millis(400)).max(settled)) {
+            if now >= settled
+                && run.all_claim_convergence(
+                    now.saturating_sub(std::time::Duration::from_millis(400)).max(settled),
+                )
+            {
                 *converged_at = Some(now);
             }
             if converged_at.is_some() || now >= run.plan.deadline {

@@ -70,7 +70,8 @@ impl Run {
     /// Whether every site has claimed, since `since`, to have everything.
     pub fn all_claim_convergence(&self, since: Duration) -> bool {
         let notes = self.notes();
-        (0..self.plan.sites).all(|s| notes.claims.get(&s).is_some_and(|(at, claim)| *at >= since && claim.is_ok()))
+        (0..self.plan.sites)
+            .all(|s| notes.claims.get(&s).is_some_and(|(at, claim)| *at >= since && claim.is_ok()))
     }
 
     /// Has every site read out.
@@ -85,14 +86,21 @@ impl Run {
     }
 
     /// Everything that the run left behind.
-    pub fn outcome(&self, controller: Controller, converged_at: Option<Duration>, simulated: Duration) -> Outcome {
+    pub fn outcome(
+        &self,
+        controller: Controller,
+        converged_at: Option<Duration>,
+        simulated: Duration,
+    ) -> Outcome {
         let mut notes = self.notes();
         let mut state = self.ground.lock();
         let stuck = if converged_at.is_some() {
             Vec::new()
         } else {
             let claims = notes.claims.iter();
-            claims.filter_map(|(s, (_, claim))| claim.as_ref().err().map(|why| format!("site {s}: {why}"))).collect()
+            claims
+                .filter_map(|(s, (_, claim))| claim.as_ref().err().map(|why| format!("site {s}: {why}")))
+                .collect()
         };
         let mut losses = controller.losses;
         losses.sort_by_key(|loss| match loss {
@@ -126,7 +134,8 @@ fn config(plan: &Plan, site: u16) -> node::Config {
     engine.cache_bytes = plan.cache_bytes;
     engine.blind_window = plan.blind_window;
     engine.log_keep = plan.log_keep;
-    let peers = (0..plan.sites).filter(|other| *other != site).map(|other| (SiteId(other), format!("s{other}")));
+    let peers =
+        (0..plan.sites).filter(|other| *other != site).map(|other| (SiteId(other), format!("s{other}")));
     let mut replication = replication::Config::new(format!("s{site}"), peers.collect());
     replication.merge_chunk_records = 8;
     replication.body_chunk_bytes = 16 << 10;
@@ -143,7 +152,9 @@ pub async fn process<W: Wrap>(run: Arc<Run>, site: u16) {
             Ok(node) => break node,
             Err(error) => {
                 env.mark("start-failed");
-                run.notes().claims.insert(site, (fabric::now(), Err(format!("cannot start: {error}: {error:?}"))));
+                run.notes()
+                    .claims
+                    .insert(site, (fabric::now(), Err(format!("cannot start: {error}: {error:?}"))));
                 fabric::sleep(Duration::from_millis(300)).await;
             }
         }

@@ -77,7 +77,9 @@ impl PayloadWatch {
         tail.extend_from_slice(&bytes[..bytes.len().min(MARK - 1)]);
         for at in memchr::memmem::find_iter(&tail, b"<<") {
             // Marks that lie wholly in the new bytes are found below.
-            if at < carried && let Some((write, part)) = read_mark(&tail[at..]) {
+            if at < carried
+                && let Some((write, part)) = read_mark(&tail[at..])
+            {
                 self.deliveries.push(delivery(write, part));
             }
         }
