@@ -7,7 +7,7 @@ use super::{
 use crate::{
     causality::{Dot, Timestamp, VersionVector},
     crdt::{Payload, Record, State, Status, repair},
-    env::{Env, Work},
+    env::{Env, Work, timeout},
     object::{Body, Kind, RecordKey},
     store::{bodies, keys},
 };
@@ -33,20 +33,36 @@ impl<E: Env> Engine<E> {
         if self.merge_progress().await?.is_some_and(|progress| progress.folding) {
             return Ok(None);
         }
-        let vector = self.read(crate::store::Snapshot::vector).await?;
-        let (record, damaged) = self.read_record(key).await?;
-        // The vector was read first: the record holds at least what it claims.
-        Ok((!damaged).then_some((record, vector)))
+        // Both from one snapshot: a record that is ahead of its vector would pass deaths off as known.
+        let wanted = key.clone();
+        let read = self
+            .read(move |snapshot| Ok((snapshot.record(&wanted)?, snapshot.is_damaged(&wanted)?, snapshot.vector()?)))
+            .await;
+        match read {
+            Err(crate::store::Error::Corrupt { .. }) => {
+                self.withdraw(Some(key)).await;
+                Ok(None)
+            }
+            Ok((record, false, vector)) => Ok(Some((record, vector))),
+            Ok((_, true, _)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Refills a damaged record from a peer's and from the own log. `false` if the two together do not reach everything
-    /// that this site claims to have applied: then another peer is asked.
+    /// that this site claims to have applied: then another peer is asked. The peer may not be ahead: what it has purged
+    /// for the sake of operations that are not here yet would be missing.
     pub async fn repair_record(
         &self,
         key: RecordKey,
         theirs: Record,
         cut: VersionVector,
     ) -> Result<bool, Error> {
+        let mut durable = self.watch_durable();
+        let target = cut.clone();
+        if timeout(self.env(), self.config().wait_max, durable.wait_for(|here| here.dominates(&target))).await.is_none() {
+            return Ok(false);
+        }
         let restored = self
             .submit(Purpose::Grow, move |sequencer| {
                 let tx = &mut *sequencer.tx;

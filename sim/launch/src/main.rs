@@ -154,12 +154,8 @@ fn build(root: &Path, world: World, profile: &str) -> Result<PathBuf, Failure> {
     let status =
         watched(&mut cargo).map_err(|cause| (NOT_BUILT, format!("cargo does not start: {cause}")))?;
     if !status.success() {
-        let what = format!(
-            "the {} world did not build (profile {profile}); cargo's messages are above, and `cargo clean --target-dir {}` \
-             removes what an earlier compiler left",
-            world.name(),
-            target.display(),
-        );
+        let what =
+            format!("the {} world did not build (profile {profile}); cargo said why above", world.name());
         return Err((NOT_BUILT, what));
     }
     let folder = if profile == "dev" { "debug" } else { profile };
