@@ -36,7 +36,9 @@ impl<E: Env> Engine<E> {
         // Both from one snapshot: a record that is ahead of its vector would pass deaths off as known.
         let wanted = key.clone();
         let read = self
-            .read(move |snapshot| Ok((snapshot.record(&wanted)?, snapshot.is_damaged(&wanted)?, snapshot.vector()?)))
+            .read(move |snapshot| {
+                Ok((snapshot.record(&wanted)?, snapshot.is_damaged(&wanted)?, snapshot.vector()?))
+            })
             .await;
         match read {
             Err(crate::store::Error::Corrupt { .. }) => {
@@ -60,7 +62,10 @@ impl<E: Env> Engine<E> {
     ) -> Result<bool, Error> {
         let mut durable = self.watch_durable();
         let target = cut.clone();
-        if timeout(self.env(), self.config().wait_max, durable.wait_for(|here| here.dominates(&target))).await.is_none() {
+        if timeout(self.env(), self.config().wait_max, durable.wait_for(|here| here.dominates(&target)))
+            .await
+            .is_none()
+        {
             return Ok(false);
         }
         let restored = self
