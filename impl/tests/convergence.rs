@@ -98,7 +98,7 @@ impl History {
             live.truncate(1); // a client's stale context
         }
         let all: Vec<Dot> = record.entries.keys().copied().collect();
-        let unseen = if kind % 2 == 0 { live.clone() } else { Vec::new() };
+        let unseen = if kind.is_multiple_of(2) { live.clone() } else { Vec::new() };
         let any_version = record.versions().next().map(|(stamp, _)| stamp.dot);
         let (kind, supersedes) = match (k, kind) {
             (2, 0..4) => (Kind::BucketCreate, all),

@@ -4,6 +4,11 @@
 //! Random walks miss states even in tiny systems; this walk misses none within its scope. The model says what a state is
 //! from the *set* of operations alone, so it also checks that order, duplicates and merges make no difference.
 //! Sites and keys are interchangeable, so the first write is always at site 0 on key 0.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "nothing here is simulated, and nothing depends on the order of the set"
+)]
 
 use anabranch::{
     causality::{Dot, Epoch, SiteId, Timestamp},

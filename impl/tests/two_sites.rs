@@ -1,5 +1,6 @@
 //! Two whole sites on the real runtime: real sockets on loopback, real files. What happens over time and under faults is
 //! the testbed's matter; this shows that the same engine runs outside it.
+#![expect(clippy::disallowed_methods, reason = "the test is outside the seams: it drives the real runtime")]
 
 use anabranch::{
     causality::SiteId,

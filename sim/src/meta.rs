@@ -78,6 +78,15 @@ pub enum Leak {
     },
 }
 
+impl Leak {
+    /// Its seed.
+    pub fn seed(&self) -> u64 {
+        match self {
+            Self::Differs { seed, .. } | Self::Broken { seed, .. } => *seed,
+        }
+    }
+}
+
 /// Runs a seed in an ambience. An error is a panic's message.
 pub fn fingerprint<W: Wrap>(
     scenario: &Scenario,

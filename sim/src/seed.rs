@@ -53,5 +53,5 @@ mod tests {
         // Pinned: if this changes, every seed means something else.
         assert_eq!(stream(1, Concern::Link, 2).random::<u64>(), PINNED);
     }
-    const PINNED: u64 = 0;
+    const PINNED: u64 = 17_997_367_965_206_964_347;
 }

@@ -268,14 +268,19 @@ pub fn run(
         let start = Instant::now();
         (run_seed(&scenarios[scenario], seed), start.elapsed())
     };
-    in_parallel(threads, per_scenario * scenarios.len() as u64, work, |piece, (result, took)| {
-        let (scenario, seed) = place(piece);
-        let total = &mut totals[scenario];
-        let has_failed = total.add(seed, result, took);
-        failed += usize::from(has_failed);
-        watch(&Step { scenario, failure: total.failures.last().filter(|_| has_failed) });
-        if failed >= failures_max { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
+    in_parallel(
+        threads,
+        per_scenario.saturating_mul(scenarios.len() as u64),
+        work,
+        |piece, (result, took)| {
+            let (scenario, seed) = place(piece);
+            let total = &mut totals[scenario];
+            let has_failed = total.add(seed, result, took);
+            failed += usize::from(has_failed);
+            watch(&Step { scenario, failure: total.failures.last().filter(|_| has_failed) });
+            if failed >= failures_max { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        },
+    );
     for total in &mut totals {
         total.failures.sort_by_key(|failure| failure.seed);
         total.inconclusive.sort();

@@ -52,6 +52,7 @@ impl VersionVector {
     }
 
     /// The dots that both sides have applied.
+    #[must_use]
     pub fn meet(&self, other: &Self) -> Self {
         let last =
             self.last.iter().map(|(&o, &seq)| (o, seq.min(other.last_of(o)))).filter(|(_, seq)| *seq > 0);

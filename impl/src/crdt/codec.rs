@@ -62,7 +62,7 @@ fn raise_out(dot: Dot, raise: Raise) -> RaiseMessage {
     RaiseMessage { dot: Some(dot.into()), raise: raise_code(raise) }
 }
 
-fn raise_in(message: RaiseMessage) -> Result<(Dot, Raise), Malformed> {
+fn raise_in(message: &RaiseMessage) -> Result<(Dot, Raise), Malformed> {
     Ok((message.dot.ok_or(Malformed::Field("raise.dot"))?.try_into()?, raise_of(message.raise)?))
 }
 
@@ -142,10 +142,11 @@ pub fn decode_record(bytes: &[u8]) -> Result<Record, Malformed> {
             }
             _ => return Err(Malformed::Field("entry.payload")),
         };
-        let raises = entry.raises.into_iter().map(raise_in).collect::<Result<_, _>>()?;
+        let raises = entry.raises.into_iter().map(|message| raise_in(&message)).collect::<Result<_, _>>()?;
         let entry = Entry { hlc: Timestamp(entry.hlc), raise: raise_of(entry.raise)?, payload, raises };
         record.entries.insert(dot, entry);
     }
-    record.pending = message.pending.into_iter().map(raise_in).collect::<Result<_, _>>()?;
+    record.pending =
+        message.pending.into_iter().map(|message| raise_in(&message)).collect::<Result<_, _>>()?;
     Ok(record)
 }

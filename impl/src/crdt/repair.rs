@@ -40,10 +40,10 @@ pub fn repair(
     }
     for op in log.iter().filter(|op| !theirs_applied.covers(op.dot)) {
         repaired.apply(op, mine_applied);
-        if let Some(&raise) = deaths.get(&op.dot) {
-            if let Some(entry) = repaired.entries.get_mut(&op.dot) {
-                entry.raise = entry.raise.max(raise);
-            }
+        if let Some(&raise) = deaths.get(&op.dot)
+            && let Some(entry) = repaired.entries.get_mut(&op.dot)
+        {
+            entry.raise = entry.raise.max(raise);
         }
     }
     repaired.settle(mine_applied);

@@ -50,7 +50,7 @@ impl Context {
             .collect();
         let mac = mac(cluster_key, record, &pairs);
         let bytes = ContextMessage { seen: pairs, mac }.encode_to_vec();
-        Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(hex(&bytes))
     }
 
     /// What the client has seen, if the token was issued for `record`.
@@ -75,6 +75,16 @@ impl Context {
             (0..self.0.len()).step_by(2).map(|i| u8::from_str_radix(&self.0[i..i + 2], 16).ok()).collect();
         ContextMessage::decode(&bytes?[..]).ok()
     }
+}
+
+/// Lower-case hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        write!(text, "{byte:02x}").expect("writing to a string does not fail");
+    }
+    text
 }
 
 fn mac(cluster_key: &[u8; 32], record: &RecordKey, seen: &[SeenMessage]) -> Vec<u8> {

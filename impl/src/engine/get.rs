@@ -122,10 +122,10 @@ impl<E: Env> Engine<E> {
         let held = async {
             loop {
                 let row = self.read(move |snapshot| snapshot.body(keys::HELD, dot)).await?;
-                if let Some(row) = row {
-                    if let Some(bytes) = self.read_blob(dot, &row.blob, content).await? {
-                        return Ok(bytes);
-                    }
+                if let Some(row) = row
+                    && let Some(bytes) = self.read_blob(dot, &row.blob, content).await?
+                {
+                    return Ok(bytes);
                 }
                 lock(&self.shared.urgent).insert(dot);
                 self.bodies_changed();

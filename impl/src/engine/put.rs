@@ -124,7 +124,7 @@ impl<E: Env> Engine<E> {
     /// Writes the body where it belongs and describes it.
     async fn store_body(&self, body: Bytes) -> Result<(Manifest, Option<String>), Error> {
         const CHUNK: usize = 256 << 10;
-        let etag = Md5::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
+        let etag = super::context::hex(&Md5::digest(&body));
         if body.len() <= self.config().inline_max {
             let blake3 = *blake3::hash(&body).as_bytes();
             return Ok((Manifest { size: body.len() as u64, etag, blake3, body: Body::Inline(body) }, None));

@@ -15,6 +15,9 @@ use std::{collections::BTreeMap, time::Duration};
 /// Arrivals remembered. At the bound the oldest are taken as seen before their window ends.
 const ARRIVALS_MAX: usize = 65_536;
 
+/// How long a request may be under way between its arrival and its turn: arrivals are remembered for as long.
+const REQUEST_MAX: Duration = Duration::from_mins(1);
+
 /// Since when versions are shown that no client of this site put there.
 pub(super) struct Unseen {
     window: Duration,
@@ -68,10 +71,13 @@ impl Unseen {
 
     fn shown_since(&mut self, dot: Dot, now: Duration) {
         while let Some(&(at, oldest)) = self.order.front()
-            && (now.saturating_sub(at) >= self.window || self.order.len() >= ARRIVALS_MAX)
+            && (now.saturating_sub(at) >= self.window + REQUEST_MAX || self.order.len() >= ARRIVALS_MAX)
         {
             self.order.pop_front();
-            self.arrivals.remove(&oldest);
+            // It may have been shown again since.
+            if self.arrivals.get(&oldest) == Some(&at) {
+                self.arrivals.remove(&oldest);
+            }
         }
         self.arrivals.insert(dot, now);
         self.order.push_back((now, dot));

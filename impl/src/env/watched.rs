@@ -93,6 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test is a runtime of its own")]
     fn a_follower_sees_the_latest_value_and_misses_no_change() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         runtime.block_on(async {

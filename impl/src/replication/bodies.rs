@@ -136,12 +136,11 @@ async fn fetch_from<E: Env>(
         match session.receiver.receive().await? {
             Message::BodyChunk(BodyChunk { bytes, last }) => {
                 let env = shared.env.clone();
-                let mut writer = match partial.take() {
-                    Some(writer) => writer,
-                    None => {
-                        shared.engine.check_space(size).map_err(io::Error::other)?;
-                        Writer::create(&env)?
-                    }
+                let mut writer = if let Some(writer) = partial.take() {
+                    writer
+                } else {
+                    shared.engine.check_space(size).map_err(io::Error::other)?;
+                    Writer::create(&env)?
                 };
                 let append = move || match writer.append(&bytes) {
                     Ok(()) => Ok(writer),

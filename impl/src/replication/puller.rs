@@ -133,7 +133,9 @@ async fn speak<E: Env>(
                 () = durable.changed() => None,
             }
         };
-        if let Some(Some(message)) = timeout(&shared.env, shared.config.heartbeat - pause, news).await {
+        if let Some(Some(message)) =
+            timeout(&shared.env, shared.config.heartbeat.checked_sub(pause).unwrap(), news).await
+        {
             sender.send(message).await?;
         }
     }

@@ -124,18 +124,17 @@ async fn stream<E: Env>(
                 .map(|(origin, sent, _)| (origin, sent))
                 .collect();
             if !open.is_empty() {
-                match engine.log_beyond(open, shared.config.batch_bytes).await.map_err(io::Error::other)? {
-                    Ok(found) => {
-                        drained = found.is_empty();
-                        found.iter().for_each(|(dot, _)| sent.advance(dot.origin(), dot.seq));
-                        let ops = found.into_iter().map(|(_, op)| op.into()).collect();
-                        sender.send(Message::Ops(Ops { ops })).await?;
-                    }
-                    Err(_) => {
-                        shared.env.mark("merge-needed");
-                        pull = None;
-                        sender.send(Message::MergeNeeded(MergeNeeded {})).await?;
-                    }
+                if let Ok(found) =
+                    engine.log_beyond(open, shared.config.batch_bytes).await.map_err(io::Error::other)?
+                {
+                    drained = found.is_empty();
+                    found.iter().for_each(|(dot, _)| sent.advance(dot.origin(), dot.seq));
+                    let ops = found.into_iter().map(|(_, op)| op.into()).collect();
+                    sender.send(Message::Ops(Ops { ops })).await?;
+                } else {
+                    shared.env.mark("merge-needed");
+                    pull = None;
+                    sender.send(Message::MergeNeeded(MergeNeeded {})).await?;
                 }
             }
         }

@@ -22,14 +22,14 @@ pub struct Reserve {
 
 impl Reserve {
     /// Refuses when a write might meet a full disk inside the database. `database` is its length in bytes.
-    pub fn check<E: Env>(&self, env: &E, database: u64, about_to_write: u64) -> Result<(), Error> {
+    pub fn check<E: Env>(self, env: &E, database: u64, about_to_write: u64) -> Result<(), Error> {
         let available = env.available_bytes()?;
         let needed = self.margin + database.min(GROWTH_MAX) + about_to_write;
         if available < needed { Err(Error::Full { available, needed }) } else { Ok(()) }
     }
 
     /// Before the database is opened: gives the reserve back if the disk is full.
-    pub(super) fn release_if_full<E: Env>(&self, env: &E) -> Result<bool, Error> {
+    pub(super) fn release_if_full<E: Env>(self, env: &E) -> Result<bool, Error> {
         if env.available_bytes()? >= self.margin {
             return Ok(false);
         }
@@ -41,7 +41,7 @@ impl Reserve {
     }
 
     /// After the database is open: takes the reserve again if there is room for it.
-    pub(super) fn take<E: Env>(&self, env: &E) -> Result<(), Error> {
+    pub(super) fn take<E: Env>(self, env: &E) -> Result<(), Error> {
         const BLOCK: usize = 64 << 10;
         let file = env.open(FILE, Open::OrCreate)?;
         let mut len = file.len()?;

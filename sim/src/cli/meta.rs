@@ -66,7 +66,7 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> miette::Result<Ex
     let other = options.other.as_ref().unwrap_or(&this);
     let per_scenario = options.seeds.0.end - options.seeds.0.start;
     let place = |piece| ((piece / per_scenario) as usize, options.seeds.0.start + piece % per_scenario);
-    let all = per_scenario * scenarios.len() as u64;
+    let all = per_scenario.saturating_mul(scenarios.len() as u64);
     let mut found: Vec<Vec<Result<Fingerprint, Leak>>> = vec![Vec::new(); scenarios.len()];
     eprintln!("first runs: {}\nsecond runs: {}", this.display(), other.display());
     let mut progress = Progress::new("seeds", all);
@@ -88,7 +88,8 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> miette::Result<Ex
     let (mut text, mut exits, mut failed) = (String::new(), Vec::new(), 0);
     for (scenario, results) in scenarios.iter().zip(&found) {
         let events = results.iter().flatten().map(|fingerprint| fingerprint.events).sum();
-        let leaks: Vec<&Leak> = results.iter().filter_map(|result| result.as_ref().err()).collect();
+        let mut leaks: Vec<&Leak> = results.iter().filter_map(|result| result.as_ref().err()).collect();
+        leaks.sort_by_key(|leak| leak.seed());
         let (seeds, events) = (words::some(per_scenario, "seed"), words::count(events));
         let verdict = match leaks.len() {
             0 => format!("{seeds}, the same twice ({events} events)"),
@@ -97,12 +98,9 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> miette::Result<Ex
         let _ = writeln!(text, "{:width$}  {verdict}", scenario.name);
         failed += leaks.len() as u64;
         for leak in leaks {
-            let (seed, exit) = match leak {
-                Leak::Differs { seed, .. } => (*seed, Exit::Nondeterministic),
-                Leak::Broken { seed, .. } => (*seed, Exit::Panicked),
-            };
-            exits.push(exit);
-            let _ = writeln!(text, "  {leak}\n  replay  {}", workspace.compare(&scenario.name, seed));
+            let differs = matches!(leak, Leak::Differs { .. });
+            exits.push(if differs { Exit::Nondeterministic } else { Exit::Panicked });
+            let _ = writeln!(text, "  {leak}\n  replay  {}", workspace.compare(&scenario.name, leak.seed()));
         }
     }
     text += &words::last_line(all - failed, failed);

@@ -60,7 +60,7 @@ struct Swept<'a> {
 pub(super) fn run(workspace: &Workspace, options: &Options) -> miette::Result<Exit> {
     let scenarios = workspace.load_all(&options.names)?;
     let seeds = &options.seeds.0;
-    let asked = (seeds.end - seeds.start) * scenarios.len() as u64;
+    let asked = (seeds.end - seeds.start).saturating_mul(scenarios.len() as u64);
     let start = Instant::now();
     let mut progress = Progress::new("seeds", asked);
     let totals = sweep::run(&scenarios, seeds, options.jobs, options.max_failures.max(1), |step| {

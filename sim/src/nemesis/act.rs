@@ -10,7 +10,7 @@ use crate::{
         watch::{MARK, Part, mark, read_mark},
     },
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 /// What a fault asks of the simulator besides what it did to the ground.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,10 +77,10 @@ impl Fault {
             Self::Partition { side } => cut(state, 1, |a, b| side.contains(&a) != side.contains(&b)),
             Self::OneWay { from, to } => cut(state, 1, |a, b| (a, b) == (*from, *to)),
             Self::Flapping { a: x, b: y, .. } => {
-                cut(state, 1, |a, b| (a, b) == (*x, *y) || (b, a) == (*x, *y))
+                cut(state, 1, |a, b| (a, b) == (*x, *y) || (b, a) == (*x, *y));
             }
             Self::Latency { site, added } => {
-                links_of(state, *site).for_each(|l| l.shape.latency = l.base.latency + *added)
+                links_of(state, *site).for_each(|l| l.shape.latency = l.base.latency + *added);
             }
             Self::Loss { site, ppm } => links_of(state, *site).for_each(|l| l.shape.loss_ppm = *ppm),
             Self::Bandwidth { site, bytes_per_s } => {
@@ -112,7 +112,7 @@ impl Fault {
             }
             Self::SyncFail { site } => state.machine(*site).disk.faults.failing_syncs = 1,
             Self::SlowDisk { site, added } => {
-                state.machine(*site).disk.faults.slow_us = added.as_micros() as u64
+                state.machine(*site).disk.faults.slow_us = added.as_micros() as u64;
             }
             Self::BodyLost { site } => return lose_body(state, *site, now, losses),
             Self::BitRot { site } => {
@@ -143,7 +143,7 @@ impl Fault {
             Self::Partition { side } => cut(state, -1, |a, b| side.contains(&a) != side.contains(&b)),
             Self::OneWay { from, to } => cut(state, -1, |a, b| (a, b) == (*from, *to)),
             Self::Flapping { a: x, b: y, .. } => {
-                cut(state, -1, |a, b| (a, b) == (*x, *y) || (b, a) == (*x, *y))
+                cut(state, -1, |a, b| (a, b) == (*x, *y) || (b, a) == (*x, *y));
             }
             Self::Latency { site, .. }
             | Self::Loss { site, .. }
@@ -180,13 +180,13 @@ impl Fault {
 
 /// Loses the file of a body whose end has reached no other site.
 fn lose_body(state: &mut State, site: u16, now: Duration, losses: &mut Vec<Loss>) -> Act {
-    let spread: BTreeMap<WriteId, ()> =
-        state.watch.seen().iter().filter(|d| d.part == Part::End).map(|d| (d.write, ())).collect();
+    let spread: BTreeSet<WriteId> =
+        state.watch.seen().iter().filter(|d| d.part == Part::End).map(|d| d.write).collect();
     let disk = &state.machine(site).disk;
     let found = disk.contents("bodies").find_map(|(name, bytes)| {
         let (write, part) = read_mark(bytes.get(..MARK)?)?;
         let whole = bytes.ends_with(&mark(write, Part::End));
-        (part == Part::Start && whole && !spread.contains_key(&write)).then(|| (name.to_owned(), write))
+        (part == Part::Start && whole && !spread.contains(&write)).then(|| (name.to_owned(), write))
     });
     let Some((name, write)) = found else { return Act::NotYet };
     state.machine(site).disk.lose(&name);

@@ -177,7 +177,7 @@ pub struct Ends<'a, F> {
     case: &'a Case<'a>,
     found: F,
     by_key: BTreeMap<(String, String), Vec<WriteId>>,
-    ends: BTreeMap<WriteId, End>,
+    known: BTreeMap<WriteId, End>,
 }
 
 impl<'a, F: Fn(WriteId) -> Option<Place>> Ends<'a, F> {
@@ -191,7 +191,7 @@ impl<'a, F: Fn(WriteId) -> Option<Place>> Ends<'a, F> {
                 by_key.entry(op.place()).or_default().push(op.id);
             }
         }
-        let mut ends = Self { case, found, by_key: BTreeMap::new(), ends: BTreeMap::new() };
+        let mut ends = Self { case, found, by_key: BTreeMap::new(), known: BTreeMap::new() };
         for writes in by_key.values() {
             ends.follow(writes);
         }
@@ -201,7 +201,7 @@ impl<'a, F: Fn(WriteId) -> Option<Place>> Ends<'a, F> {
 
     /// The end of an acknowledged put.
     pub fn end_of(&self, write: WriteId) -> End {
-        self.ends.get(&write).copied().unwrap_or_else(|| {
+        self.known.get(&write).copied().unwrap_or_else(|| {
             let others = self.by_key.get(&self.case.op(write).place()).map_or(&[][..], Vec::as_slice);
             End::Lost(self.why(write, others))
         })
@@ -227,14 +227,14 @@ impl<'a, F: Fn(WriteId) -> Option<Place>> Ends<'a, F> {
         let destroyed: Vec<WriteId> = writes
             .iter()
             .copied()
-            .filter(|write| !self.ends.contains_key(write) && destroyed_at(self.case, *write).is_some())
+            .filter(|write| !self.known.contains_key(write) && destroyed_at(self.case, *write).is_some())
             .collect();
         self.spread(writes, destroyed.into_iter().map(|write| (write, End::Destroyed)).collect());
     }
 
     fn spread(&mut self, writes: &[WriteId], mut open: Vec<(WriteId, End)>) {
         for (write, end) in open.iter().filter(|(write, _)| self.case.op(*write).action.is_put()) {
-            self.ends.insert(*write, *end);
+            self.known.insert(*write, *end);
         }
         while let Some((write, end)) = open.pop() {
             let is_put = self.case.op(write).action.is_put();
@@ -243,9 +243,9 @@ impl<'a, F: Fn(WriteId) -> Option<Place>> Ends<'a, F> {
             }
             let by_write = if is_put { End::Superseded } else { End::Deleted };
             for &earlier in writes {
-                let is_open = self.case.op(earlier).action.is_put() && !self.ends.contains_key(&earlier);
+                let is_open = self.case.op(earlier).action.is_put() && !self.known.contains_key(&earlier);
                 if earlier != write && is_open && has_seen(self.case, write, earlier) {
-                    self.ends.insert(earlier, by_write);
+                    self.known.insert(earlier, by_write);
                     open.push((earlier, by_write));
                 }
             }

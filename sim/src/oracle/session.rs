@@ -30,8 +30,7 @@ pub(super) fn judge(case: &Case<'_>) -> Option<Violation> {
             for read in here.iter().filter(|read| read.invoked > acked) {
                 let stale = match read.shown.as_ref().or(read.answer.as_ref()) {
                     Some(Shown::Write(older)) => {
-                        write.shown == Some(Shown::Write(*older))
-                            && !back_again(case, site, bucket, key, *older, read)
+                        write.shown == Some(Shown::Write(*older)) && !deleted_by(case, bucket, key, read)
                     }
                     Some(Shown::Nothing) => !deleted_by(case, bucket, key, read),
                     _ => false,
@@ -61,11 +60,4 @@ fn deleted_by(case: &Case<'_>, bucket: &str, key: &str, read: &Operation) -> boo
             && !matches!(o.ending, Ending::Refused(_));
         deletes && op.bucket == bucket && op.key == key && o.invoked <= answered
     })
-}
-
-/// Whether the older version may rightly show again: the newer one, or another of the key, was deleted by its id; or the
-/// write that replaced it was concurrent with it elsewhere.
-fn back_again(case: &Case<'_>, _: &u16, bucket: &str, key: &str, older: u32, read: &Operation) -> bool {
-    let older_is_remote = case.history().operations.get(&older).is_none();
-    older_is_remote || deleted_by(case, bucket, key, read)
 }

@@ -25,6 +25,11 @@ use std::{
 /// Whose buckets the clients use.
 pub const OWNER: &str = "tenant";
 
+/// How old an answer may be to be written on: well within the engine's blind window.
+const FRESH: Duration = Duration::from_millis(400);
+/// How often a client looks before it takes what it got.
+const LOOKS: u32 = 2;
+
 /// A bucket's identity.
 pub fn bucket(name: &str) -> BucketId {
     BucketId::new(name, OWNER).expect("plans use valid names")
@@ -139,7 +144,7 @@ impl<E: Env> Client<E> {
                     version: None,
                     context: None,
                 };
-                self.end_write(op, self.engine.delete(request).await)
+                self.end_write(op, &self.engine.delete(request).await)
             }
             Action::DeleteVersion => self.delete_version(op).await,
             Action::Tag => {
@@ -160,7 +165,17 @@ impl<E: Env> Client<E> {
 
     /// Reads what the key shows, as a client does before it writes, and notes it.
     async fn look_first(&self, op: &PlannedOp) -> Option<Context> {
-        let (shown, context) = self.look(op, None).await;
+        // An answer that was long under way tells what was there then; whoever writes on it looks again.
+        let (mut shown, mut context) = (Shown::Nothing, None);
+        for _ in 0..LOOKS {
+            let began = fabric::now();
+            (shown, context) = self.look(op, None).await;
+            if fabric::now().saturating_sub(began) < FRESH {
+                break;
+            }
+            // As good as no answer, should it stay like this.
+            (shown, context) = (Shown::Unavailable("no fresh answer".into()), None);
+        }
         let mut notebook = self.notes();
         let operation = notebook.history.get_mut(op.id);
         operation.read_at = Some(fabric::now());
@@ -185,7 +200,7 @@ impl<E: Env> Client<E> {
             context,
             condition: None,
         };
-        self.end_write(op, self.engine.put(request).await)
+        self.end_write(op, &self.engine.put(request).await)
     }
 
     async fn delete_version(&self, op: &PlannedOp) -> Ending {
@@ -207,14 +222,14 @@ impl<E: Env> Client<E> {
             version: Some(newest.version.dot),
             context: None,
         };
-        self.end_write(op, self.engine.delete(request).await)
+        self.end_write(op, &self.engine.delete(request).await)
     }
 
-    fn end_write(&self, op: &PlannedOp, written: Result<Written, Error>) -> Ending {
-        if let Ok(Written { version: Some(version), .. }) = &written {
+    fn end_write(&self, op: &PlannedOp, written: &Result<Written, Error>) -> Ending {
+        if let Ok(Written { version: Some(version), .. }) = written {
             self.notes().history.get_mut(op.id).version = Some(version.dot.to_string());
         }
-        ending(&written)
+        ending(written)
     }
 
     /// Creates the plan's buckets; done by one site before the clients start.

@@ -115,7 +115,7 @@ impl Controller {
             && at <= now
         {
             let step = self.schedule.remove(&(at, seq)).expect("just seen");
-            self.step(step, now, &mut orders);
+            self.step(&step, now, &mut orders);
         }
         self.ground.changed.notify_waiters();
         orders
@@ -179,8 +179,8 @@ impl Controller {
         }
     }
 
-    fn step(&mut self, step: Step, now: Duration, orders: &mut Vec<Order>) {
-        match step {
+    fn step(&mut self, step: &Step, now: Duration, orders: &mut Vec<Order>) {
+        match *step {
             Step::Begin(n) => self.begin(n, now, orders),
             Step::Toggle(n, on) => {
                 if self.active.contains(&n) {

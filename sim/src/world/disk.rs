@@ -283,9 +283,10 @@ impl Disk {
     pub fn wipe(&mut self) {
         let generation = self.generation + 1;
         let (ops, next) = (self.ops, self.next);
-        *self = Self { generation, ops, next, ..Self::default() };
+        *self = Self { next, generation, ops, ..Self::default() };
     }
 
+    #[must_use]
     /// What a backup of the running site would hold: the durable image.
     pub fn backup(&self) -> Self {
         let mut copy = self.clone();
@@ -305,7 +306,7 @@ impl Disk {
     /// Puts a backup back.
     pub fn restore(&mut self, backup: Self) {
         let (generation, ops, next) = (self.generation + 1, self.ops, self.next.max(backup.next));
-        *self = Self { generation, ops, next, ..backup };
+        *self = Self { next, generation, ops, ..backup };
     }
 
     /// Bytes in all files.

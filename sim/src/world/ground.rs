@@ -84,6 +84,7 @@ impl ConnControl {
 }
 
 /// A site's machine.
+#[expect(clippy::struct_excessive_bools, reason = "four independent facts about a machine")]
 pub struct Machine {
     /// Its disk.
     pub disk: Disk,

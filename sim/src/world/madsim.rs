@@ -66,7 +66,7 @@ pub async fn accept(listener: &mut Listener) -> io::Result<Stream> {
 }
 
 /// Runs a plan on this thread.
-pub fn run<W: Wrap>(plan: Arc<Plan>, ambience: Ambience) -> Outcome {
+pub fn run<W: Wrap>(plan: &Arc<Plan>, ambience: Ambience) -> Outcome {
     if ambience.0 != 0 {
         // Another order of every HashMap on this thread: madsim seeds its keys only if nobody has.
         drop(RandomState::new());
@@ -75,7 +75,7 @@ pub fn run<W: Wrap>(plan: Arc<Plan>, ambience: Ambience) -> Outcome {
     config.net.send_latency = Duration::ZERO..Duration::from_nanos(1);
     let scheduler = stream(plan.seed, Concern::Scheduler, 0).random();
     let runtime = Runtime::with_seed_and_config(scheduler, config);
-    runtime.block_on(drive::<W>(plan, ambience))
+    runtime.block_on(drive::<W>(plan.clone(), ambience))
 }
 
 async fn drive<W: Wrap>(plan: Arc<Plan>, ambience: Ambience) -> Outcome {

@@ -69,7 +69,7 @@ pub fn run_in<W: Wrap>(plan: Arc<Plan>, ambience: Ambience) -> Result<Outcome, S
     // A fresh thread: thread-local state of the standard library and of the simulators starts anew with each seed.
     let thread = std::thread::Builder::new().name(format!("seed {}", plan.seed)).stack_size(8 << 20);
     let running =
-        thread.spawn(move || fabric::run::<W>(plan, ambience)).expect("the host can start a thread");
+        thread.spawn(move || fabric::run::<W>(&plan, ambience)).expect("the host can start a thread");
     running.join().map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()))

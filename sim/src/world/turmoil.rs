@@ -87,12 +87,12 @@ impl Future for Guarded {
 }
 
 /// Runs a plan on this thread.
-pub fn run<W: Wrap>(plan: Arc<Plan>, ambience: Ambience) -> Outcome {
+pub fn run<W: Wrap>(plan: &Arc<Plan>, ambience: Ambience) -> Outcome {
     let scheduler: u64 = stream(plan.seed, Concern::Scheduler, 0).random();
     // Another date, and another order of every HashMap: nothing may depend on either.
     let epoch = Duration::from_secs(1_800_000_000 + ambience.0 * 86_407);
     interposer::enable(scheduler ^ ambience.0, epoch);
-    let outcome = drive::<W>(&plan, scheduler, epoch);
+    let outcome = drive::<W>(plan, scheduler, epoch);
     interposer::disable();
     outcome
 }
@@ -102,7 +102,7 @@ fn drive<W: Wrap>(plan: &Arc<Plan>, scheduler: u64, epoch: Duration) -> Outcome 
         .rng_seed(scheduler)
         .epoch(SystemTime::UNIX_EPOCH + epoch)
         .tick_duration(TICK)
-        .simulation_duration(plan.deadline + Duration::from_secs(600))
+        .simulation_duration(plan.deadline + Duration::from_mins(10))
         .min_message_latency(Duration::ZERO)
         .max_message_latency(Duration::ZERO)
         .tcp_capacity(4096)

@@ -75,7 +75,7 @@ impl PayloadWatch {
         let mut tail = self.tails.remove(&conn).unwrap_or_default();
         let carried = tail.len();
         tail.extend_from_slice(&bytes[..bytes.len().min(MARK - 1)]);
-        for at in memchr::memmem::find_iter(&tail, b"<<") {
+        for at in memchr::memchr_iter(b'<', &tail) {
             // Marks that lie wholly in the new bytes are found below.
             if at < carried
                 && let Some((write, part)) = read_mark(&tail[at..])
@@ -83,7 +83,7 @@ impl PayloadWatch {
                 self.deliveries.push(delivery(write, part));
             }
         }
-        for at in memchr::memmem::find_iter(bytes, b"<<") {
+        for at in memchr::memchr_iter(b'<', bytes) {
             if let Some((write, part)) = read_mark(&bytes[at..]) {
                 self.deliveries.push(delivery(write, part));
             }
