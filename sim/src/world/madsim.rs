@@ -18,7 +18,7 @@ use madsim::{
     time::TimeHandle,
 };
 use rand::Rng;
-use std::{cell::Cell, collections::hash_map::RandomState, io, sync::Arc, time::Duration};
+use std::{cell::Cell, collections::hash_map::RandomState, future::Future, io, sync::Arc, time::Duration};
 
 /// The world's name.
 pub const NAME: &str = "madsim";
@@ -63,6 +63,20 @@ pub async fn listen(_: u16) -> io::Result<Listener> {
 /// The next connection.
 pub async fn accept(listener: &mut Listener) -> io::Result<Stream> {
     Ok(listener.accept().await?.0)
+}
+
+/// Runs something on the first of two machines: for tests of the seams.
+pub fn visit<F: Future<Output = ()> + Send + 'static>(visit: impl Fn() -> F + Send + Sync + 'static) {
+    let mut config = Config::default();
+    config.net.send_latency = Duration::ZERO..Duration::from_nanos(1);
+    Runtime::with_seed_and_config(1, config).block_on(async move {
+        let machine = |n: u8| {
+            let ip = format!("10.0.0.{}", n + 1).parse().expect("an address");
+            Handle::current().create_node().name(format!("s{n}")).ip(ip).build()
+        };
+        let (first, _second) = (machine(0), machine(1));
+        first.spawn(visit()).await.expect("no panic");
+    });
 }
 
 /// Runs a plan on this thread.

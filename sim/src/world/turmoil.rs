@@ -86,6 +86,18 @@ impl Future for Guarded {
     }
 }
 
+/// Runs something on the first of two machines: for tests of the seams.
+pub fn visit<F: Future<Output = ()> + 'static>(visit: impl Fn() -> F + 'static) {
+    let mut sim =
+        ::turmoil::Builder::new().tick_duration(TICK).simulation_duration(Duration::from_mins(10)).build();
+    sim.host("s1", || async { Ok(std::future::pending::<()>().await) });
+    sim.client("s0", async move {
+        visit().await;
+        Ok(())
+    });
+    sim.run().expect("no panic");
+}
+
 /// Runs a plan on this thread.
 pub fn run<W: Wrap>(plan: &Arc<Plan>, ambience: Ambience) -> Outcome {
     let scheduler: u64 = stream(plan.seed, Concern::Scheduler, 0).random();
