@@ -24,7 +24,7 @@ step "every dependency is allowed" dependencies_allowed
 step "lints, turmoil world" cargo clippy --workspace --all-targets -- -D warnings
 step "tests, turmoil world" cargo test --workspace
 step "lints, madsim world" in_madsim cargo clippy -p anabranch-sim --all-targets --target-dir target/madsim -- -D warnings
-step "tests, madsim world" in_madsim cargo test -p anabranch-sim --target-dir target/madsim
+step "tests, madsim world" in_madsim cargo test -p anabranch-sim --lib --bins --tests --target-dir target/madsim
 step "same seed, same run, in two builds of both worlds" cargo sim meta
 step "${#scenarios[@]} scenarios with $seeds seeds each" cargo sim sweep --all --seeds "0..$seeds"
 step "the suite" cargo sim

@@ -30,21 +30,17 @@ pub fn repair(
         if !mine_applied.covers(dot) {
             continue; // in flight: the log brings it
         }
-        let mut entry = entry.clone();
-        let held = repaired.entries.get(&dot).map_or(Raise::Live, |held| held.raise);
-        entry.raise = entry.raise.max(held).max(deaths.get(&dot).copied().unwrap_or_default());
-        repaired.entries.insert(dot, entry);
+        let held = repaired.entries.entry(dot).or_insert_with(|| entry.clone());
+        held.raise = held.raise.max(entry.raise);
     }
     for (&dot, &raise) in &theirs.pending {
         repaired.pending.entry(dot).and_modify(|held| *held = raise.max(*held)).or_insert(raise);
     }
     for op in log.iter().filter(|op| !theirs_applied.covers(op.dot)) {
         repaired.apply(op, mine_applied);
-        if let Some(&raise) = deaths.get(&op.dot)
-            && let Some(entry) = repaired.entries.get_mut(&op.dot)
-        {
-            entry.raise = entry.raise.max(raise);
-        }
+    }
+    for (dot, entry) in &mut repaired.entries {
+        entry.raise = entry.raise.max(deaths.get(dot).copied().unwrap_or_default());
     }
     repaired.settle(mine_applied);
     repaired

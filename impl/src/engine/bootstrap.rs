@@ -6,7 +6,7 @@
 //! last step's commit: until then this site claims nothing of what it received. While it folds, its records are ahead of
 //! its vector: it takes no operations from logs, and is no source for anyone.
 
-use super::{Engine, Error, Unavailable, writer::Purpose};
+use super::{Engine, Error, Unavailable, lock, writer::Purpose};
 use crate::{
     causality::{Epoch, SiteId, VersionVector},
     crdt::{Record, State, merge},
@@ -16,6 +16,9 @@ use crate::{
 };
 use bytes::Bytes;
 use std::{collections::BTreeMap, time::Duration};
+
+/// How long a site waits for its damaged records to be mended before it sends its state without them.
+const REPAIR_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Records folded in one commit: the writer is never held for long.
 const STEP: usize = 200;
@@ -135,10 +138,24 @@ impl<E: Env> Engine<E> {
             .blocking(crate::env::Work::Read, move || {
                 let snapshot = store.snapshot()?;
                 let is_source = snapshot.merge()?.is_none_or(|progress| !progress.folding);
-                Ok::<_, store::Error>(is_source.then_some(snapshot))
+                let is_whole = snapshot.damaged()?.is_empty();
+                Ok::<_, store::Error>(is_source.then_some((snapshot, is_whole)))
             })
             .await?;
-        Ok(snapshot)
+        let now = self.env().monotonic();
+        let mut damaged_since = lock(&self.shared.damaged_since);
+        Ok(match snapshot {
+            None => None,
+            Some((snapshot, true)) => {
+                *damaged_since = None;
+                Some(snapshot)
+            }
+            // Damage is mended from peers within moments, if there is one that can: sending it on would only spread it.
+            // Where nobody can, the rest of the state is better than none.
+            Some((snapshot, false)) => {
+                (now.saturating_sub(*damaged_since.get_or_insert(now)) >= REPAIR_PATIENCE).then_some(snapshot)
+            }
+        })
     }
 }
 

@@ -85,7 +85,9 @@ impl<E: Env> Engine<E> {
                     return Ok(Ok(None));
                 }
                 let before = tx.record(&key)?;
-                let after = repair::repair(&before, &applied, &theirs, &cut, &log);
+                // From nothing: what was applied since the record was withdrawn met a record without its past, and is in the
+                // log or at the peer all the same.
+                let after = repair::repair(&Record::default(), &applied, &theirs, &cut, &log);
                 tx.replace(&key, &before, &after)?;
                 tx.remove_row(&keys::damaged(&key.encode()))?;
                 Ok(Ok(Some(repair::restored(&before, &after))))

@@ -118,6 +118,7 @@ struct Shared<E: Env> {
     members: Mutex<BTreeMap<SiteId, Report>>,
     joined: Watched<bool>,
     failed: Notify,
+    damaged_since: Mutex<Option<Duration>>,
     gauges: Mutex<members::Gauges>,
 }
 
@@ -143,6 +144,7 @@ impl<E: Env> Engine<E> {
             members: Mutex::default(),
             joined: Watched::new(joined),
             failed: Notify::new(),
+            damaged_since: Mutex::default(),
             gauges: Mutex::default(),
             config,
             env,

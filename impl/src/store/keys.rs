@@ -3,7 +3,7 @@
 //! | table | key | value |
 //! |---|---|---|
 //! | records | [`RecordKey::encode`](crate::object::RecordKey::encode) | record |
-//! | log | origin, seq (big endian) | operation as its origin encoded it |
+//! | log | origin, seq (big endian), hash of the record's key | operation as its origin encoded it |
 //! | bodies | `h`eld, `w`anted or `g`arbage, dot | where the body is, or why it is kept |
 //! | staged | as records | a peer's record, until all of its state is here |
 //! | bookkeeping | `o` origin; `d` damaged record; names | [`super::bookkeeping`] |
@@ -27,6 +27,30 @@ pub fn dot(dot: Dot) -> [u8; DOT] {
     key[..10].copy_from_slice(&origin(dot.origin()));
     key[10..].copy_from_slice(&dot.seq.to_be_bytes());
     key
+}
+
+/// Which record an entry of the log is about, in 8 bytes.
+pub type RecordHash = [u8; 8];
+
+/// The hash of a record's encoded key.
+pub fn record_hash(record: &[u8]) -> RecordHash {
+    let hash = blake3::hash(record);
+    hash.as_bytes()[..8].try_into().expect("a blake3 hash has 32 bytes")
+}
+
+/// An entry of the log. It says which record it is about, so that an entry that rotted stands in the way of repairing
+/// that record only.
+pub fn log(of: Dot, record: RecordHash) -> [u8; DOT + 8] {
+    let mut key = [0; DOT + 8];
+    key[..DOT].copy_from_slice(&dot(of));
+    key[DOT..].copy_from_slice(&record);
+    key
+}
+
+/// Reads [`log`] back.
+pub fn log_of(key: &[u8]) -> Option<(Dot, RecordHash)> {
+    let (of, record) = key.split_at_checked(DOT)?;
+    Some((dot_of(of)?, record.try_into().ok()?))
 }
 
 /// Reads [`dot`] back.

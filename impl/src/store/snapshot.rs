@@ -4,12 +4,12 @@ use super::{
     BODIES, BOOKKEEPING, BodyRow, Error, LOG, Membership, MergeProgress, OriginRow, RECORDS,
     bookkeeping::Row,
     envelope, keys,
-    tx::{read_op, read_origins, read_record, vector_of},
+    tx::{read_origins, read_record, vector_of},
 };
 use crate::{
     causality::{Dot, Epoch, SiteId, VersionVector},
     crdt::Record,
-    object::{Op, RecordKey},
+    object::RecordKey,
 };
 use redb::{ReadOnlyTable, ReadTransaction};
 use std::collections::BTreeMap;
@@ -103,25 +103,17 @@ impl Snapshot {
         let (mut found, mut bytes) = (Vec::new(), 0);
         for row in self.log.range(&start[..]..&end[..])? {
             let (key, sealed) = row?;
-            let op = envelope::open(key.value(), sealed.value()).ok_or_else(|| {
-                Error::corrupt("operation", keys::dot_of(key.value()).map_or(0, |dot| dot.seq))
-            })?;
+            let (dot, _) =
+                keys::log_of(key.value()).ok_or_else(|| Error::corrupt("log key", "of an unknown entry"))?;
+            let op = envelope::open(key.value(), sealed.value())
+                .ok_or_else(|| Error::corrupt("operation", dot))?;
             bytes += op.len();
             if bytes > limit && !found.is_empty() {
                 break;
             }
-            found.push((
-                keys::dot_of(key.value()).ok_or_else(|| Error::corrupt("log key", "?"))?,
-                op.to_vec(),
-            ));
+            found.push((dot, op.to_vec()));
         }
         Ok(found)
-    }
-
-    /// One operation of the log.
-    pub fn logged(&self, dot: Dot) -> Result<Option<Op>, Error> {
-        let key = keys::dot(dot);
-        self.log.get(&key[..])?.map(|sealed| read_op(&key, sealed.value())).transpose()
     }
 
     /// A row of the bodies table.

@@ -66,7 +66,7 @@ impl<'t> Tx<'t> {
     pub fn apply(&mut self, op: &Op, encoded: &[u8]) -> Result<Applied, ApplyError<Error>> {
         let applied = apply(self, op, chain_hash(encoded))?;
         if let Applied::Changed { before, after } = &applied {
-            let key = keys::dot(op.dot);
+            let key = keys::log(op.dot, keys::record_hash(&op.record.encode()));
             self.log.insert(&key[..], &envelope::seal(&key, encoded)[..]).map_err(Error::from)?;
             self.bodies_follow(&op.record, before, after, &[op.dot])?;
         }
@@ -240,9 +240,9 @@ impl<'t> Tx<'t> {
     pub fn adopt(&mut self, origin: (SiteId, Epoch), last: u64, chain: ChainHash) -> Result<(), Error> {
         let row = self.origins.entry(origin).or_default();
         if last > row.last {
-            for seq in row.low + 1..=row.last {
-                self.log.remove(&keys::dot(Dot { site: origin.0, epoch: origin.1, seq })[..])?;
-            }
+            let (low, before) = (row.low, row.last);
+            drop_log(&mut self.log, origin, low, before)?;
+            let row = self.origins.entry(origin).or_default();
             *row = OriginRow { last, low: last, chain, folded: row.folded };
             self.applied.advance(origin, last);
             self.dirty.insert(origin);
@@ -296,10 +296,8 @@ impl<'t> Tx<'t> {
         let Some(row) = self.origins.get_mut(&origin) else { return Ok(0) };
         let upto = seq.min(row.last).min(row.low + limit as u64);
         let trimmed = upto.saturating_sub(row.low);
-        for seq in row.low + 1..=upto {
-            self.log.remove(&keys::dot(Dot { site: origin.0, epoch: origin.1, seq })[..])?;
-        }
         if trimmed > 0 {
+            drop_log(&mut self.log, origin, row.low, upto)?;
             row.low = upto;
             self.dirty.insert(origin);
         }
@@ -310,12 +308,16 @@ impl<'t> Tx<'t> {
     /// entries cannot be read any more: nobody knows what they were about.
     pub fn logged(&self, record: &RecordKey) -> Result<(Vec<Op>, Vec<Dot>), Error> {
         let (mut ops, mut unreadable) = (Vec::new(), Vec::new());
+        let hash = keys::record_hash(&record.encode());
         for row in self.log.iter()? {
             let (key, sealed) = row?;
+            let Some((dot, _)) = keys::log_of(key.value()).filter(|(_, about)| *about == hash) else {
+                continue;
+            };
             match read_op(key.value(), sealed.value()) {
                 Ok(op) if op.record == *record => ops.push(op),
                 Ok(_) => {}
-                Err(_) => unreadable.extend(keys::dot_of(key.value())),
+                Err(_) => unreadable.push(dot),
             }
         }
         Ok((ops, unreadable))
@@ -377,6 +379,19 @@ impl State for Tx<'_> {
     }
 }
 
+/// Removes an origin's entries in `(low, last]`.
+fn drop_log(
+    log: &mut Table<'_, &'static [u8], &'static [u8]>,
+    (site, epoch): (SiteId, Epoch),
+    low: u64,
+    last: u64,
+) -> Result<(), Error> {
+    let (start, end) =
+        (keys::dot(Dot { site, epoch, seq: low + 1 }), keys::dot(Dot { site, epoch, seq: last + 1 }));
+    log.retain_in::<&[u8], _>(&start[..]..&end[..], |_, _| false)?;
+    Ok(())
+}
+
 fn is_inline(entry: &Entry) -> bool {
     matches!(&entry.payload, Payload::Version { content: Some(content), .. } if content.manifest.body != Body::External)
 }
@@ -398,7 +413,7 @@ pub(super) fn read_record(key: &[u8], sealed: &[u8]) -> Result<Record, Error> {
 }
 
 pub(super) fn read_op(key: &[u8], sealed: &[u8]) -> Result<Op, Error> {
-    let name = || keys::dot_of(key).map_or_else(|| "an unreadable key".into(), |dot| dot.to_string());
+    let name = || keys::log_of(key).map_or_else(|| "an unreadable key".into(), |(dot, _)| dot.to_string());
     let payload = envelope::open(key, sealed).ok_or_else(|| Error::corrupt("operation", name()))?;
     crate::object::wire::decode_op(payload).map_err(Error::malformed("operation", name()))
 }
