@@ -74,7 +74,7 @@ impl VersionVector {
         self.iter().map(|(origin, seq)| seq.saturating_sub(other.last_of(origin))).sum()
     }
 
-    /// Marks an entry as agreed by every member. The caller has proof: see `engine/fold.rs`.
+    /// Marks an entry as agreed by every member. The caller has proof: see `engine/collect.rs`.
     pub fn fold(&mut self, origin: (SiteId, Epoch)) {
         if self.last.contains_key(&origin) {
             self.folded.insert(origin);

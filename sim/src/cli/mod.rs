@@ -94,12 +94,12 @@ enum Command {
     /// Print the trace of one seed, for `meta`.
     #[command(hide = true)]
     Trace(meta::TraceOptions),
-    /// Check the simulated network against its own model.
+    /// Check what the testbed measures against closed forms of loss.
     Validate,
     /// Measure the testbed on one core.
     Bench(bench::Options),
     /// Plant bugs in the engine and see each one caught.
-    Mutants,
+    Mutants(mutants::Options),
 }
 
 /// Parses the command line, obeys it, and says how that went.
@@ -131,7 +131,7 @@ fn obey(cli: Cli) -> miette::Result<Exit> {
         Some(Command::Trace(options)) => meta::trace(&workspace, &options),
         Some(Command::Validate) => Ok(validate::run()),
         Some(Command::Bench(options)) => Ok(bench::run(&options)),
-        Some(Command::Mutants) => Ok(mutants::run()),
+        Some(Command::Mutants(options)) => mutants::run(&workspace, &options),
     }
 }
 

@@ -90,7 +90,10 @@ impl Future for Guarded {
 pub fn visit<F: Future<Output = ()> + 'static>(visit: impl Fn() -> F + 'static) {
     let mut sim =
         ::turmoil::Builder::new().tick_duration(TICK).simulation_duration(Duration::from_mins(10)).build();
-    sim.host("s1", || async { Ok(std::future::pending::<()>().await) });
+    sim.host("s1", || async {
+        std::future::pending::<()>().await;
+        Ok(())
+    });
     sim.client("s0", async move {
         visit().await;
         Ok(())
