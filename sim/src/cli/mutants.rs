@@ -47,6 +47,10 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> miette::Result<Ex
             options.names.is_empty() || options.names.iter().any(|name| mutant.name.contains(name))
         })
         .collect();
+    if mutants.is_empty() {
+        eprintln!("no mutant of that name: see sim/mutants");
+        return Ok(Exit::Usage);
+    }
     let tree = root.join("target/mutants/tree");
     copy(&root, &tree)?;
     let (mut found, mut missed) = (0, 0);
