@@ -17,7 +17,7 @@ use anabranch::{
     object::BucketId,
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -42,6 +42,8 @@ pub struct Notebook {
     pub history: History,
     /// For each `(site, client)` the place in the plan's operations where it goes on.
     pub cursor: BTreeMap<(u16, u16), usize>,
+    /// The clients that have come to the end of the plan.
+    pub finished: BTreeSet<(u16, u16)>,
     /// Tokens given out, by key: to be misused.
     tokens: BTreeMap<(String, String), Context>,
 }
@@ -68,6 +70,8 @@ impl<E: Env> Clone for Client<E> {
 impl<E: Env> Client<E> {
     /// Works through the rest of this client's part of the plan.
     pub async fn work(self, plan: Arc<Plan>, site: u16, client: u16) {
+        // Since when this process's client has had nothing to do.
+        let mut free_since = Duration::ZERO;
         loop {
             let next = {
                 let mut notebook = self.notes();
@@ -78,8 +82,14 @@ impl<E: Env> Client<E> {
                     plan.ops[*cursor - 1].clone()
                 })
             };
-            let Some(op) = next else { return };
+            let Some(op) = next else {
+                self.notes().finished.insert((site, client));
+                return;
+            };
             let now = fabric::now();
+            if now > op.at + PATIENCE && op.at < free_since {
+                continue; // its client was still busy with an earlier one: it was never begun
+            }
             if now > op.at + PATIENCE {
                 // The site was down when its turn came: its client got no connection.
                 let mut notebook = self.notes();
@@ -95,7 +105,8 @@ impl<E: Env> Client<E> {
             let mut notebook = self.notes();
             let operation = notebook.history.get_mut(op.id);
             operation.ending = ending;
-            operation.completed = Some(fabric::now());
+            free_since = fabric::now();
+            operation.completed = Some(free_since);
         }
     }
 

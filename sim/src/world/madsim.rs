@@ -113,8 +113,7 @@ async fn drive<W: Wrap>(plan: Arc<Plan>, ambience: Ambience) -> Outcome {
         })
         .collect();
     let mut controller = Controller::new(&plan, &run.ground);
-    let mut converged_at = None;
-    let mut asked_at = None;
+    let (mut quiet_since, mut converged_at, mut asked_at) = (None, None, None);
     loop {
         let time = now();
         for order in controller.due(time) {
@@ -123,7 +122,7 @@ async fn drive<W: Wrap>(plan: Arc<Plan>, ambience: Ambience) -> Outcome {
                 Order::Start(site) => handle.restart(nodes[usize::from(site)].id()),
             }
         }
-        if super::finished(&run, time, &mut converged_at, &mut asked_at) {
+        if super::finished(&run, time, &mut quiet_since, &mut converged_at, &mut asked_at) {
             let outcome = run.outcome(controller, converged_at, time);
             // Tasks that wait for each other are dropped only if their node is killed and the scheduler sees them once more.
             nodes.iter().for_each(|node| handle.kill(node.id()));

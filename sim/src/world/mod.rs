@@ -81,21 +81,21 @@ pub fn run_in<W: Wrap>(plan: Arc<Plan>, ambience: Ambience) -> Result<Outcome, S
 fn finished(
     run: &site::Run,
     now: std::time::Duration,
+    quiet_since: &mut Option<std::time::Duration>,
     converged_at: &mut Option<std::time::Duration>,
     asked_at: &mut Option<std::time::Duration>,
 ) -> bool {
     /// How long reading a site out may take.
     const READ_OUT: std::time::Duration = std::time::Duration::from_secs(10);
-    /// Clients that waited for an answer when the faults healed have given up by then.
-    const SETTLE: std::time::Duration = std::time::Duration::from_millis(5500);
+    /// How long all must have claimed it: longer than between two claims.
+    const CLAIMED: std::time::Duration = std::time::Duration::from_millis(600);
     match *asked_at {
         None => {
-            let settled = run.plan.heal_at + SETTLE;
-            if now >= settled
-                && run.all_claim_convergence(
-                    now.saturating_sub(std::time::Duration::from_millis(400)).max(settled),
-                )
-            {
+            if now < run.plan.heal_at || !run.all_clients_finished() {
+                *quiet_since = None;
+            }
+            let quiet = *quiet_since.get_or_insert(now);
+            if now >= quiet + CLAIMED && run.all_claim_convergence(quiet) {
                 *converged_at = Some(now);
             }
             if converged_at.is_some() || now >= run.plan.deadline {

@@ -74,6 +74,12 @@ impl Run {
             .all(|s| notes.claims.get(&s).is_some_and(|(at, claim)| *at >= since && claim.is_ok()))
     }
 
+    /// Whether every client has come to the end of the plan.
+    pub fn all_clients_finished(&self) -> bool {
+        let finished = self.notebook.lock().expect("no client panics").finished.len();
+        finished == usize::from(self.plan.sites) * usize::from(self.plan.clients)
+    }
+
     /// Has every site read out.
     pub fn ask_for_dumps(&self) {
         self.notes().dumping = true;

@@ -136,7 +136,7 @@ fn drive<W: Wrap>(plan: &Arc<Plan>, scheduler: u64, epoch: Duration) -> Outcome 
         });
     }
     let mut controller = Controller::new(plan, &run.ground);
-    let (mut converged_at, mut asked_at) = (None, None);
+    let (mut quiet_since, mut converged_at, mut asked_at) = (None, None, None);
     loop {
         let time = sim.elapsed();
         NOW.set(time);
@@ -147,7 +147,7 @@ fn drive<W: Wrap>(plan: &Arc<Plan>, scheduler: u64, epoch: Duration) -> Outcome 
                 Order::Start(site) => sim.bounce(format!("s{site}")),
             }
         }
-        if super::finished(&run, time, &mut converged_at, &mut asked_at) {
+        if super::finished(&run, time, &mut quiet_since, &mut converged_at, &mut asked_at) {
             return run.outcome(controller, converged_at, time);
         }
         if let Err(error) = sim.step() {
