@@ -1,0 +1,40 @@
+//! Seeds that found bugs, each with the bug. A seed rots when the code around it moves; it still costs little to ask.
+
+use anabranch_sim::{oracle::Verdict, runner, scenario::Scenario};
+use std::path::Path;
+
+/// Scenario, seed (of the madsim world), and what it found.
+const FOUND: [(&str, u64, &str); 8] = [
+    ("bad-wires", 135, "a bit flipped in a frame's length made the reader swallow all frames after it"),
+    ("bit-rot", 8, "state merges spread the mark of a damaged record to every site"),
+    ("bit-rot", 103, "a withdrawn record was sent as absent in a state merge, and read as purged"),
+    (
+        "bit-rot",
+        279,
+        "repair on top of a partial record kept versions alive that the lost part had known to be dead",
+    ),
+    ("crash-restart", 0, "a body purged at every other site was taken for lost"),
+    (
+        "delete-race",
+        0,
+        "a version shown again since a moment ago counted as seen by a client that had not seen it",
+    ),
+    ("full-disk", 19, "a site that had come back was kept from its peers while it was read out"),
+    ("lost-bodies", 9, "a run ended while its clients were still writing"),
+];
+
+#[test]
+fn what_was_found_once_stays_fixed() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+    for (name, seed, bug) in FOUND {
+        let scenario = Scenario::load(&folder, name).expect("a scenario of ours is valid");
+        let run =
+            runner::run(&scenario, seed).unwrap_or_else(|panic| panic!("{name} {seed} ({bug}): {panic}"));
+        let verdict = run.judgement.verdict();
+        assert!(
+            !matches!(verdict, Verdict::Unsafe | Verdict::NotLive),
+            "{name} {seed}, which once found that {bug}: {:#?}",
+            run.judgement.violations
+        );
+    }
+}
