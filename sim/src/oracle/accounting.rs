@@ -386,3 +386,6 @@ fn unable_to_keep(case: &Case<'_>, site: u16, at: Duration, grace: Duration) -> 
         hits && at + grace >= planned.at && at <= planned.until + grace
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,3 +69,54 @@ pub(super) fn judge(case: &Case<'_>) -> Option<Violation> {
     evidence.truncate(5);
     (!evidence.is_empty()).then_some(Violation { oracle: "durability", promise: Promise::Safety, evidence })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::story::{PUT, Story, ms};
+    use super::*;
+    use crate::{
+        history::{Place::Current, Shown},
+        nemesis::PlannedFault,
+    };
+
+    fn crashed(listed: &[u32]) -> Story {
+        let mut story = Story::new();
+        let first = story.put(100, 0, "k", Shown::Nothing);
+        story.put(200, 0, "k", Shown::Write(first));
+        story.outage(0, 300, true);
+        let listed: Vec<_> = listed.iter().map(|write| (Current, *write)).collect();
+        story.audit(0, 300, "k", &listed);
+        story
+    }
+
+    #[test]
+    fn a_site_that_comes_back_without_what_it_had_acknowledged_is_caught() {
+        let violation = crashed(&[]).judge(judge).expect("nothing came back");
+        assert_eq!(violation.evidence.len(), 2, "{:?}", violation.evidence);
+        let violation = crashed(&[1]).judge(judge).expect("the second write is not there");
+        assert!(violation.evidence[0].contains("write 2"), "{:?}", violation.evidence);
+        assert_eq!(crashed(&[2]).judge(judge), None, "the first was replaced by one who had seen it");
+    }
+
+    #[test]
+    fn what_was_not_acknowledged_or_went_with_the_disk_need_not_be_there() {
+        let mut story = crashed(&[2]);
+        let late = story.op(295, 0, "other", PUT);
+        assert_eq!(story.judge(judge), None, "answered after the crash");
+        story.operation(late).completed = Some(ms(299));
+        assert!(story.judge(judge).is_some());
+        story.disk_lost(0, 300, 0);
+        assert_eq!(story.judge(judge), None);
+    }
+
+    #[test]
+    fn where_records_rotted_nothing_is_judged() {
+        let mut story = crashed(&[]);
+        story.plan.faults.push(PlannedFault {
+            at: ms(150),
+            until: ms(151),
+            fault: Fault::BitRot { site: 0 },
+        });
+        assert_eq!(story.judge(judge), None);
+    }
+}

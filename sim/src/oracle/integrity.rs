@@ -50,3 +50,55 @@ pub(super) fn judge(case: &Case<'_>) -> Option<Violation> {
     evidence.truncate(8);
     (!evidence.is_empty()).then_some(Violation { oracle: "integrity", promise: Promise::Safety, evidence })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::story::Story, *};
+    use crate::history::Place::Current;
+
+    #[test]
+    fn bytes_that_nobody_wrote_like_that_are_caught_whoever_reads_them() {
+        let mut story = Story::new();
+        let write = story.put(100, 0, "k", Shown::Nothing);
+        let read = story.get(200, 1, "k", Shown::Corrupt("bytes 40.. differ".into()));
+        assert!(
+            story.judge(judge).is_some_and(|violation| violation.evidence[0].contains("site 1 read main/k"))
+        );
+        story.operation(read).answer = Some(Shown::Write(write));
+        story.ends("k", &[(Current, write)]);
+        assert_eq!(story.judge(judge), None);
+        let key = ("main".to_owned(), "k".to_owned());
+        story.outcome.dumps.get_mut(&2).expect("site 2").keys.get_mut(&key).expect("k").versions[0].read =
+            Shown::Corrupt("short".into());
+        assert!(
+            story.judge(judge).is_some_and(|violation| violation.evidence[0].contains("site 2 in the end"))
+        );
+    }
+
+    #[test]
+    fn a_write_under_another_key_or_that_nobody_made_is_caught() {
+        let mut story = Story::new();
+        let write = story.put(100, 0, "k", Shown::Nothing);
+        let read = story.get(200, 1, "other", Shown::Write(write));
+        assert!(story.judge(judge).is_some());
+        story.operation(read).answer = Some(Shown::Nothing);
+        assert_eq!(story.judge(judge), None);
+        story.operation(read).answer = Some(Shown::Write(99));
+        assert!(story.judge(judge).is_some_and(|violation| violation.evidence[0].contains("write 99")));
+    }
+
+    #[test]
+    fn a_version_that_is_listed_in_the_end_can_be_read_or_its_body_is_known_to_be_lost() {
+        let mut story = Story::new();
+        let write = story.put(100, 0, "k", Shown::Nothing);
+        story.ends("k", &[(Current, write)]);
+        let key = ("main".to_owned(), "k".to_owned());
+        let mut reads = |why: &str| {
+            let dump = story.outcome.dumps.get_mut(&0).expect("site 0");
+            dump.keys.get_mut(&key).expect("k").versions[0].read = Shown::Unavailable(why.into());
+            story.judge(judge)
+        };
+        assert!(reads("the body is at site 1").is_some());
+        assert_eq!(reads("its body is lost"), None);
+    }
+}

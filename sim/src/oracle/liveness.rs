@@ -19,3 +19,26 @@ pub(super) fn judge(case: &Case<'_>) -> Option<Violation> {
     }
     Some(Violation { oracle: "liveness", promise: Promise::Liveness, evidence })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::story::Story, *};
+
+    #[test]
+    fn sites_that_never_claim_to_have_everything_or_do_not_answer_are_not_live() {
+        let mut story = Story::new();
+        let at = story.outcome.converged_at.take();
+        story.outcome.stuck = vec!["site 1 waits for site 2".into()];
+        let violation = story.judge(judge).expect("never converged");
+        assert_eq!(violation.promise, Promise::Liveness);
+        assert!(violation.evidence.contains(&"site 1 waits for site 2".to_owned()));
+
+        story.outcome.converged_at = at;
+        let dump = story.outcome.dumps.remove(&2).expect("site 2");
+        assert!(story.judge(judge).is_some_and(|violation| {
+            violation.evidence.contains(&"site 2 did not answer any more".to_owned())
+        }));
+        story.outcome.dumps.insert(2, dump);
+        assert_eq!(story.judge(judge), None);
+    }
+}

@@ -21,17 +21,20 @@ mod liveness;
 mod order;
 mod resurrection;
 mod session;
+#[cfg(test)]
+mod story;
 mod token;
 
 pub use accounting::{Accounts, End, LostKind};
 
 use crate::{
     history::{Ending, History, WriteId},
+    nemesis::Loss,
     outcome::Outcome,
     plan::PlannedOp,
     scenario::Expect,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// Which promise was broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,6 +131,21 @@ impl<'a> Case<'a> {
     /// The clients' history.
     pub fn history(&self) -> &'a History {
         &self.outcome.history
+    }
+
+    /// Whether a lost disk or body can have taken an operation on this key with it: then what that operation had done to
+    /// others is undone as well, and only accounting can follow it.
+    pub fn is_touched_by_loss(&self, place: &(String, String)) -> bool {
+        /// A backup taken just before an operation was acknowledged may or may not hold it.
+        const GRACE: Duration = Duration::from_secs(2);
+        let here = || self.history().operations.values().filter(|o| self.op(o.id).place() == *place);
+        self.outcome.losses.iter().any(|loss| match loss {
+            Loss::Body { write, .. } => self.op(*write).place() == *place,
+            Loss::Disk { site, at, kept_until } => here().any(|o| {
+                let done = o.completed.unwrap_or(Duration::MAX);
+                self.op(o.id).site == *site && o.invoked <= *at && done.saturating_add(GRACE) >= *kept_until
+            }),
+        })
     }
 }
 

@@ -42,5 +42,34 @@ fn replaced(case: &Case<'_>, write: u32, later: u32) -> bool {
         && operation.shown == Some(Shown::Write(write))
         && has_seen(case, later, write)
         // Bytes written again under a new version after a loss are not the version that was seen.
-        && case.outcome.losses.is_empty()
+        && !case.is_touched_by_loss(&case.op(write).place())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::story::Story, *};
+    use crate::history::Place::{Current, Noncurrent};
+
+    #[test]
+    fn a_version_listed_as_newer_than_the_one_whose_client_had_seen_it_is_caught() {
+        let mut story = Story::new();
+        let first = story.put(100, 0, "k", Shown::Nothing);
+        let second = story.put(200, 1, "k", Shown::Write(first));
+        story.ends("k", &[(Current, first), (Noncurrent, second)]);
+        assert!(
+            story.judge(judge).is_some_and(|violation| violation.evidence.len() == 3),
+            "at each of three sites"
+        );
+        story.ends("k", &[(Current, second), (Noncurrent, first)]);
+        assert_eq!(story.judge(judge), None);
+    }
+
+    #[test]
+    fn versions_that_knew_nothing_of_each_other_may_be_listed_either_way() {
+        let mut story = Story::new();
+        let first = story.put(100, 0, "k", Shown::Nothing);
+        let second = story.put(105, 1, "k", Shown::Nothing);
+        story.ends("k", &[(Current, first), (Noncurrent, second)]);
+        assert_eq!(story.judge(judge), None);
+    }
 }

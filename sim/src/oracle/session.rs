@@ -17,16 +17,13 @@ pub(super) fn judge(case: &Case<'_>) -> Option<Violation> {
         by_key.entry((op.site, op.bucket.clone(), op.key.clone())).or_default().push(operation);
     }
     for ((site, bucket, key), here) in &by_key {
+        // A replaced or rolled back disk has other writes; bodies lost bring older ones back.
+        if case.is_touched_by_loss(&(bucket.clone(), key.clone())) {
+            continue;
+        }
         let writes = here.iter().filter(|o| o.ending == Ending::Acked && case.op(o.id).action.is_put());
         for write in writes {
             let Some(acked) = write.completed else { continue };
-            // A replaced or rolled back disk has other writes; bodies lost bring older ones back.
-            let lost = |loss: &crate::nemesis::Loss| match loss {
-                crate::nemesis::Loss::Disk { .. } | crate::nemesis::Loss::Body { .. } => true,
-            };
-            if case.outcome.losses.iter().any(lost) {
-                continue;
-            }
             for read in here.iter().filter(|read| read.invoked > acked) {
                 let stale = match read.shown.as_ref().or(read.answer.as_ref()) {
                     Some(Shown::Write(older)) => {
@@ -60,4 +57,57 @@ fn deleted_by(case: &Case<'_>, bucket: &str, key: &str, read: &Operation) -> boo
             && !matches!(o.ending, Ending::Refused(_));
         deletes && op.bucket == bucket && op.key == key && o.invoked <= answered
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::story::{PUT, Story},
+        *,
+    };
+
+    #[test]
+    fn a_site_that_shows_what_its_own_write_had_replaced_is_caught() {
+        let mut story = Story::new();
+        let first = story.put(100, 0, "k", Shown::Nothing);
+        let second = story.put(200, 0, "k", Shown::Write(first));
+        let read = story.get(300, 0, "k", Shown::Write(first));
+        assert!(
+            story
+                .judge(judge)
+                .is_some_and(|violation| violation.evidence[0].contains("acknowledged write 2"))
+        );
+        story.operation(read).answer = Some(Shown::Write(second));
+        assert_eq!(story.judge(judge), None);
+    }
+
+    #[test]
+    fn a_site_that_shows_nothing_after_its_own_write_is_caught_unless_somebody_deleted_it() {
+        let mut story = Story::new();
+        story.put(100, 0, "k", Shown::Nothing);
+        story.get(300, 0, "k", Shown::Nothing);
+        assert!(story.judge(judge).is_some());
+        story.op(200, 1, "k", Action::Delete);
+        assert_eq!(story.judge(judge), None);
+    }
+
+    #[test]
+    fn another_sites_reader_may_be_behind() {
+        let mut story = Story::new();
+        let first = story.put(100, 0, "k", Shown::Nothing);
+        story.put(200, 0, "k", Shown::Write(first));
+        story.get(300, 1, "k", Shown::Write(first));
+        assert_eq!(story.judge(judge), None);
+    }
+
+    #[test]
+    fn a_lost_disk_excuses_the_keys_that_it_can_have_held_and_no_others() {
+        let mut story = Story::new();
+        story.op(100, 0, "k", PUT);
+        story.get(300, 0, "k", Shown::Nothing);
+        story.disk_lost(1, 250, 0);
+        assert!(story.judge(judge).is_some(), "the other site's disk has nothing to do with it");
+        story.disk_lost(0, 250, 0);
+        assert_eq!(story.judge(judge), None);
+    }
 }

@@ -28,3 +28,18 @@ pub(super) fn judge(case: &Case<'_>) -> Option<Violation> {
         evidence: accepted,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::story::Story, *};
+
+    #[test]
+    fn a_token_of_another_key_that_was_accepted_is_a_violation_and_a_refused_one_is_not() {
+        let mut story = Story::new();
+        let misused = story.op(100, 1, "k", Action::ForeignToken { size: 64 });
+        let violation = story.judge(judge).expect("it was accepted");
+        assert!(violation.evidence[0].contains("main/k"), "{:?}", violation.evidence);
+        story.operation(misused).ending = Ending::Refused("invalid context token".into());
+        assert_eq!(story.judge(judge), None);
+    }
+}
