@@ -4,7 +4,7 @@ use anabranch_sim::{oracle::Verdict, runner, scenario::Scenario};
 use std::path::Path;
 
 /// Scenario, seed (of the madsim world), and what it found.
-const FOUND: [(&str, u64, &str); 8] = [
+const FOUND: [(&str, u64, &str); 9] = [
     ("bad-wires", 135, "a bit flipped in a frame's length made the reader swallow all frames after it"),
     ("bit-rot", 8, "state merges spread the mark of a damaged record to every site"),
     ("bit-rot", 103, "a withdrawn record was sent as absent in a state merge, and read as purged"),
@@ -20,6 +20,7 @@ const FOUND: [(&str, u64, &str); 8] = [
         "a version shown again since a moment ago counted as seen by a client that had not seen it",
     ),
     ("full-disk", 19, "a site that had come back was kept from its peers while it was read out"),
+    ("lost-bodies", 16, "a replaced version's body was collected while its successor's was at one site only"),
     ("lost-bodies", 9, "a run ended while its clients were still writing"),
 ];
 

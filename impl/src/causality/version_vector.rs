@@ -59,6 +59,19 @@ impl VersionVector {
         Self { last: last.collect(), folded: BTreeSet::new() }
     }
 
+    /// The dots before the first gap of each origin: `gaps` are dots that something is missing of.
+    #[must_use]
+    pub fn before(&self, gaps: &[Dot]) -> Self {
+        let mut last = self.last.clone();
+        for gap in gaps {
+            if let Some(last) = last.get_mut(&gap.origin()) {
+                *last = gap.seq.saturating_sub(1).min(*last);
+            }
+        }
+        last.retain(|_, seq| *seq > 0);
+        Self { last, folded: BTreeSet::new() }
+    }
+
     /// All entries in order of origin, folded ones included.
     pub fn iter(&self) -> impl Iterator<Item = ((SiteId, Epoch), u64)> + '_ {
         self.last.iter().map(|(&origin, &seq)| (origin, seq))

@@ -1,8 +1,8 @@
 //! Dropping what every member has: log entries, bodies of purged versions, epochs that moved for the last time.
 //!
 //! Everything here happens below the *stable cut*, what every member has applied and synced, and never by a timer. The
-//! body of a purged version stays until its superseder's own body is here too: metadata travels first, and if that body
-//! were lost on its way, the version before it would be the only one left.
+//! body of a purged version stays until every member has its superseder's own body too: metadata travels first, and if
+//! that body were lost before it spread, the version before it would be the only one left.
 
 use super::{Engine, Error, writer::Purpose};
 use crate::{
@@ -29,7 +29,7 @@ async fn collect<E: Env>(engine: &Engine<E>) -> Result<(), Error> {
     }
     trim_logs(engine, cut.clone()).await?;
     fold(engine).await?;
-    collect_bodies(engine, cut).await
+    collect_bodies(engine, engine.complete_cut()).await
 }
 
 async fn trim_logs<E: Env>(engine: &Engine<E>, cut: VersionVector) -> Result<(), Error> {

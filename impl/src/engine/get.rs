@@ -191,6 +191,11 @@ impl<E: Env> Engine<E> {
             .await?)
     }
 
+    /// Of each origin the first operation whose body is not here and still needed.
+    pub async fn lacks(&self) -> Result<Vec<Dot>, Error> {
+        Ok(self.read(store::Snapshot::first_wanted).await?)
+    }
+
     /// Follows arrivals and misses of bodies.
     pub fn watch_bodies(&self) -> Follower<u64> {
         self.shared.bodies.follow()

@@ -2,7 +2,7 @@
 
 use super::{Engine, lock};
 use crate::{
-    causality::{Epoch, SiteId, VersionVector},
+    causality::{Dot, Epoch, SiteId, VersionVector},
     env::Env,
 };
 use std::{collections::BTreeMap, time::Duration};
@@ -14,6 +14,8 @@ pub struct Report {
     pub epoch: Epoch,
     /// What it has applied and synced.
     pub vector: VersionVector,
+    /// The part of it of which it has every body that it still needs.
+    pub complete: VersionVector,
     /// What it said first in this epoch: whoever has all that has caught up with it, however fast it goes on.
     pub first: VersionVector,
     /// When it said so, by this site's monotonic clock.
@@ -54,13 +56,18 @@ pub struct Status {
 }
 
 impl<E: Env> Engine<E> {
-    /// Notes what a member says that it has applied and synced.
-    pub fn report(&self, site: SiteId, epoch: Epoch, vector: VersionVector) {
+    /// Notes what a member says that it has applied and synced, and, if it says so, of each origin the first operation
+    /// whose body it lacks.
+    pub fn report(&self, site: SiteId, epoch: Epoch, vector: VersionVector, lacks: Option<&[Dot]>) {
         let at = self.env().monotonic();
         let mut members = lock(&self.shared.members);
         let before = members.get(&site).filter(|report| report.epoch == epoch);
         let first = before.map_or_else(|| vector.clone(), |report| report.first.clone());
-        members.insert(site, Report { epoch, vector, first, at });
+        let complete = match lacks {
+            Some(lacks) => vector.before(lacks),
+            None => before.map_or_else(VersionVector::default, |report| report.complete.clone()),
+        };
+        members.insert(site, Report { epoch, vector, complete, first, at });
     }
 
     /// What the other members said last.
@@ -70,11 +77,20 @@ impl<E: Env> Engine<E> {
 
     /// What every member has applied; empty while any of them has not been heard since this opening.
     pub fn stable_cut(&self) -> VersionVector {
+        self.cut(|report| &report.vector)
+    }
+
+    /// The part of the stable cut of which every other member has the bodies too.
+    pub fn complete_cut(&self) -> VersionVector {
+        self.cut(|report| &report.complete)
+    }
+
+    fn cut(&self, has: impl Fn(&Report) -> &VersionVector) -> VersionVector {
         let reports = lock(&self.shared.members);
         let mut cut = (*self.durable()).clone();
         for member in self.config().members.iter().filter(|member| **member != self.site()) {
             match reports.get(member) {
-                Some(report) => cut = cut.meet(&report.vector),
+                Some(report) => cut = cut.meet(has(report)),
                 None => return VersionVector::default(),
             }
         }

@@ -1,8 +1,8 @@
 //! What sites say to each other. Field numbers are for ever.
 
 use crate::{
-    causality::{Epoch, SiteId, VersionVector},
-    object::wire::{DotMessage, Malformed, vector_in, vector_out},
+    causality::{Dot, Epoch, SiteId, VersionVector},
+    object::wire::{DotMessage, Malformed, dots_in, dots_out, vector_in, vector_out},
 };
 use bytes::Bytes;
 use prost::{Message as _, Oneof};
@@ -109,6 +109,28 @@ pub struct Pull {
     /// Hash of the puller's folded entries.
     #[prost(fixed64, tag = "3")]
     pub folded: u64,
+    /// See [`Report`].
+    #[prost(message, optional, tag = "4")]
+    pub lacks: Option<Lacks>,
+}
+
+/// Of each origin the first operation whose body the speaker lacks; no entry where it has them all.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Lacks {
+    #[prost(message, repeated, tag = "1")]
+    dots: Vec<DotMessage>,
+}
+
+impl Lacks {
+    /// Encodes.
+    pub fn encode(dots: &[Dot]) -> Self {
+        Self { dots: dots_out(dots) }
+    }
+
+    /// Decodes.
+    pub fn decode(self) -> Result<Vec<Dot>, Malformed> {
+        dots_in(self.dots)
+    }
 }
 
 /// Operations of one or more origins, each origin's in log order, as their origins encoded them.
@@ -137,6 +159,9 @@ pub struct Report {
     /// Whether the speaker has caught up with the cluster since its disk was created.
     #[prost(bool, tag = "5")]
     pub joined: bool,
+    /// What bodies it lacks. Only the side that pulls says so.
+    #[prost(message, optional, tag = "6")]
+    pub lacks: Option<Lacks>,
 }
 
 /// The log no longer reaches back to the puller's vector: it must take over the state.

@@ -13,7 +13,7 @@ use crate::{
     env::{Env, timeout, watched::Watched},
     peer::{
         Message, Purpose, Session, SessionError,
-        message::{Pull, Report, Vector, folded_hash},
+        message::{Lacks, Pull, Report, Vector, folded_hash},
         session,
     },
 };
@@ -114,13 +114,16 @@ async fn speak<E: Env>(
         let wants = wanted(shared, peer);
         let own_folded = folded_hash(&vector);
         let encoded = Some(Vector::encode(&vector, folded));
+        // Read after the vector: a body that was missing then may have come since, but none is claimed that is not here.
+        let lacks = Some(Lacks::encode(&shared.engine.lacks().await?));
         if wants == asked {
             let (wall_ms, joined) = (shared.env.wall_ms(), shared.engine.is_joined());
-            let report = Report { vector: encoded, wall_ms, folded: own_folded, drained: false, joined };
+            let report =
+                Report { vector: encoded, wall_ms, folded: own_folded, drained: false, joined, lacks };
             sender.send(Message::Report(report)).await?;
         } else {
             let sites = wants.iter().map(|site| u32::from(site.0)).collect();
-            sender.send(Message::Pull(Pull { vector: encoded, sites, folded: own_folded })).await?;
+            sender.send(Message::Pull(Pull { vector: encoded, sites, folded: own_folded, lacks })).await?;
             asked = wants;
         }
         // One report for all that is applied within a moment; the peer needs it only to forget.
@@ -189,7 +192,7 @@ async fn take_report<E: Env>(
         return Err(End::Lost);
     };
     learned.change(|learned| std::mem::replace(&mut learned.folded, report.folded) != report.folded);
-    engine.report(site, epoch, vector);
+    engine.report(site, epoch, vector, None);
     let caught_up = engine.reports().get(&site).is_some_and(|said| engine.durable().dominates(&said.first));
     if caught_up && !engine.is_joined() {
         // A peer that has itself caught up speaks for the cluster; at a cluster's first start nobody has, and all must.

@@ -13,8 +13,8 @@ use crate::{
     peer::{
         Message, Purpose, Refusal, Session,
         message::{
-            MergeNeeded, MergeRequest, NoSource, Ops, Pull, RepairReply, RepairRequest, Report, Vector,
-            folded_hash,
+            Lacks, MergeNeeded, MergeRequest, NoSource, Ops, Pull, RepairReply, RepairRequest, Report,
+            Vector, folded_hash,
         },
         session,
     },
@@ -74,15 +74,16 @@ async fn listen<E: Env>(
 ) -> io::Result<()> {
     loop {
         let ask = match receiver.receive().await? {
-            Message::Pull(Pull { vector, sites, folded }) => {
+            Message::Pull(Pull { vector, sites, folded, lacks }) => {
                 let vector = decode(vector, &shared.engine)?;
                 let sites =
                     sites.into_iter().filter_map(|site| u16::try_from(site).ok().map(SiteId)).collect();
-                shared.engine.report(site, epoch, vector.clone());
+                note(&shared.engine, (site, epoch), vector.clone(), lacks)?;
                 Ask::Pull(vector, sites, folded)
             }
             Message::Report(report) => {
-                shared.engine.report(site, epoch, decode(report.vector, &shared.engine)?);
+                let vector = decode(report.vector, &shared.engine)?;
+                note(&shared.engine, (site, epoch), vector, report.lacks)?;
                 continue;
             }
             Message::MergeRequest(request) => Ask::Merge(request),
@@ -93,6 +94,18 @@ async fn listen<E: Env>(
             return Ok(());
         }
     }
+}
+
+fn note<E: Env>(
+    engine: &Engine<E>,
+    (site, epoch): (SiteId, Epoch),
+    vector: VersionVector,
+    lacks: Option<Lacks>,
+) -> io::Result<()> {
+    let lacks = lacks.map(Lacks::decode).transpose();
+    let lacks = lacks.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    engine.report(site, epoch, vector, lacks.as_deref());
+    Ok(())
 }
 
 fn decode<E: Env>(vector: Option<Vector>, engine: &Engine<E>) -> io::Result<VersionVector> {
@@ -145,6 +158,7 @@ async fn stream<E: Env>(
                 folded: folded_hash(&vector),
                 drained: pull.is_some(),
                 joined: engine.is_joined(),
+                lacks: None,
             };
             sender.send(Message::Report(report)).await?;
         }

@@ -141,6 +141,19 @@ impl Snapshot {
         Ok(found)
     }
 
+    /// Of each origin the first operation whose body is wanted.
+    pub fn first_wanted(&self) -> Result<Vec<Dot>, Error> {
+        let mut found: Vec<Dot> = Vec::new();
+        let mut start = vec![keys::WANTED];
+        while let Some(row) = self.bodies.range(&start[..]..&[keys::WANTED + 1][..])?.next() {
+            let (key, _) = row?;
+            let Some(dot) = keys::dot_of(&key.value()[1..]) else { break };
+            found.push(dot);
+            start = keys::body(keys::WANTED, Dot { seq: u64::MAX, ..dot }).to_vec();
+        }
+        Ok(found)
+    }
+
     /// Where this store stands among the sites.
     pub fn membership(&self) -> Result<Membership, Error> {
         Ok(self.row(keys::MEMBERSHIP)?.unwrap_or_default())

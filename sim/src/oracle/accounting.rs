@@ -330,7 +330,7 @@ pub fn has_seen(case: &Case<'_>, later: WriteId, write: WriteId) -> bool {
 /// When the world took the last copy of a write that it can have had; none if some site must still have it.
 pub fn destroyed_at(case: &Case<'_>, write: WriteId) -> Option<Duration> {
     /// Bytes delivered to a socket this shortly before that site itself failed may not have been synced.
-    const GRACE: Duration = Duration::from_secs(2);
+    const GRACE: Duration = Duration::from_millis(500);
     /// Bytes in a socket's buffer are gone when the connection is reset because their sender died.
     const UNREAD: Duration = Duration::from_millis(300);
     let outcome = case.outcome;
