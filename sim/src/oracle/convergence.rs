@@ -78,7 +78,9 @@ mod tests {
         differing(|dump| drop(dump.keys.remove(&key)));
         differing(|dump| drop(dump.keys.get_mut(&key).expect("k").versions.pop()));
         differing(|dump| dump.keys.get_mut(&key).expect("k").versions[1].place = Sibling);
-        differing(|dump| dump.keys.get_mut(&key).expect("k").versions[1].tags = Some(Default::default()));
+        differing(|dump| {
+            dump.keys.get_mut(&key).expect("k").versions[1].tags = Some(std::collections::BTreeMap::default())
+        });
         differing(|dump| dump.keys.get_mut(&key).expect("k").current = Some(Shown::Deleted));
         differing(|dump| drop(dump.buckets.insert("another".into(), String::new())));
         let violation = differing(|dump| dump.failures.push("main: 503".into()));

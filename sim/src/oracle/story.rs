@@ -14,7 +14,11 @@ use crate::{
         watch::{Delivery, Part},
     },
 };
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 pub(super) const PUT: Action = Action::Put { size: 64 };
 
@@ -41,7 +45,7 @@ impl Story {
             deliveries: Vec::new(),
             losses: Vec::new(),
             outages: Vec::new(),
-            effective: Default::default(),
+            effective: BTreeSet::default(),
             applied: Vec::new(),
             converged_at: Some(ms(20_000)),
             stuck: Vec::new(),

@@ -14,6 +14,8 @@ mod page;
 mod tables;
 mod words;
 
+pub use page::STYLE;
+
 #[cfg(test)]
 mod sample;
 

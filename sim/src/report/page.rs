@@ -16,7 +16,8 @@ use crate::{
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use std::time::Duration;
 
-const STYLE: &str = include_str!("page.css");
+/// The style of all pages, light and dark.
+pub const STYLE: &str = include_str!("page.css");
 
 /// Violations shown in full. With the two bounds below, evidence stays under half a megabyte before it is escaped.
 const VIOLATIONS_MAX: usize = 16;
