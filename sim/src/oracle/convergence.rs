@@ -79,7 +79,8 @@ mod tests {
         differing(|dump| drop(dump.keys.get_mut(&key).expect("k").versions.pop()));
         differing(|dump| dump.keys.get_mut(&key).expect("k").versions[1].place = Sibling);
         differing(|dump| {
-            dump.keys.get_mut(&key).expect("k").versions[1].tags = Some(std::collections::BTreeMap::default());
+            dump.keys.get_mut(&key).expect("k").versions[1].tags =
+                Some(std::collections::BTreeMap::default());
         });
         differing(|dump| dump.keys.get_mut(&key).expect("k").current = Some(Shown::Deleted));
         differing(|dump| drop(dump.buckets.insert("another".into(), String::new())));

@@ -323,16 +323,16 @@ impl Disk {
     /// if there is none.
     pub fn rot(&mut self, name: &str, needle: &[u8], rng: &mut ChaCha8Rng) -> bool {
         let Some(file) = self.names.get(name).and_then(|file| self.files.get_mut(file)) else { return false };
-        let places: Vec<usize> = memchr::memmem::find_iter(&file.durable, needle).collect();
+        // Only where the cache shows what the disk has: elsewhere the place already belongs to something else.
+        let is_shown = |at: &usize| file.view.get(*at..at + needle.len()) == Some(needle);
+        let places: Vec<usize> = memchr::memmem::find_iter(&file.durable, needle).filter(is_shown).collect();
         if places.is_empty() {
             return false;
         }
         let at = places[rng.random_range(0..places.len())] + rng.random_range(0..needle.len());
         let bit = 1 << rng.random_range(0..8u8);
         file.durable[at] ^= bit;
-        if let Some(byte) = file.view.get_mut(at) {
-            *byte ^= bit;
-        }
+        file.view[at] ^= bit;
         true
     }
 
@@ -441,5 +441,21 @@ mod tests {
         disk.sync(file).unwrap();
         disk.restore(backup);
         assert_eq!(read(&disk, disk.lookup("f").unwrap()), b"one");
+    }
+
+    #[test]
+    fn rot_strikes_stored_bytes_and_nothing_that_has_taken_their_place_since() {
+        let (mut disk, mut rng) = (Disk::default(), stream(1, Concern::PowerCut, 0));
+        let file = disk.create("f").unwrap();
+        disk.write(file, 0, b"..needle..").unwrap();
+        disk.sync(file).unwrap();
+        assert!(disk.rot("f", b"needle", &mut rng));
+        let rotten = read(&disk, file);
+        assert!(rotten != b"..needle.." && rotten.starts_with(b"..") && rotten.ends_with(b".."));
+        disk.write(file, 0, b"..needle..").unwrap();
+        disk.sync(file).unwrap();
+        disk.write(file, 0, b"other bytes").unwrap();
+        assert!(!disk.rot("f", b"needle", &mut rng));
+        assert_eq!(read(&disk, file), b"other bytes");
     }
 }
