@@ -100,7 +100,11 @@ impl Fault {
                 machine.disk.faults.dies_after = Some(*ops);
                 return Act::Armed;
             }
-            Self::Pause { site } => state.machine(*site).paused = true,
+            Self::Pause { site } => {
+                let machine = state.machine(*site);
+                machine.paused = true;
+                machine.pauses += 1;
+            }
             Self::ClockStep { site, by_ms } | Self::ClockStrobe { site, by_ms } => {
                 state.machine(*site).clock.step(us, *by_ms);
             }

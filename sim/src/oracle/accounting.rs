@@ -11,7 +11,7 @@
 
 use super::{Case, Promise, Violation};
 use crate::{
-    history::{Ending, Place, Shown, WriteId},
+    history::{Dump, Ending, Place, Shown, WriteId},
     nemesis::Loss,
     workload::Action,
     world::watch::Part,
@@ -135,7 +135,7 @@ pub fn violations(case: &Case<'_>, accounts: &Accounts) -> Vec<Violation> {
 }
 
 /// What was written to a write's key around it, and where the sites ended, in words.
-fn life_of_key(case: &Case<'_>, write: WriteId) -> Vec<String> {
+pub(super) fn life_of_key(case: &Case<'_>, write: WriteId) -> Vec<String> {
     let place = case.op(write).place();
     let mut lines: Vec<String> = Vec::new();
     for operation in case.history().operations.values().filter(|o| case.op(o.id).place() == place) {
@@ -155,15 +155,16 @@ fn life_of_key(case: &Case<'_>, write: WriteId) -> Vec<String> {
         ));
     }
     for (site, dump) in &case.outcome.dumps {
-        let read = dump.keys.get(&place);
-        let versions: Vec<_> = read
-            .into_iter()
-            .flat_map(|read| &read.versions)
-            .map(|v| format!("{:?} {:?}", v.place, v.read))
-            .collect();
-        lines.push(format!("  in the end site {site}: [{}]", versions.join(", ")));
+        lines.push(format!("  in the end site {site}: {}", listed(dump, &place)));
     }
     lines
+}
+
+/// What a site lists of a key, in words.
+pub(super) fn listed(dump: &Dump, place: &(String, String)) -> String {
+    let versions = dump.keys.get(place).into_iter().flat_map(|read| &read.versions);
+    let versions: Vec<_> = versions.map(|v| format!("{:?} {:?}", v.place, v.read)).collect();
+    format!("[{}]", versions.join(", "))
 }
 
 /// The best place that any site lists a write in.

@@ -6,7 +6,7 @@
 
 use super::{
     Case, Promise, Violation,
-    accounting::{End, Ends},
+    accounting::{End, Ends, life_of_key, listed},
 };
 use crate::{
     history::Ending,
@@ -54,19 +54,20 @@ pub(super) fn judge(case: &Case<'_>) -> Option<Violation> {
                 case.outcome.losses.iter().any(|l| matches!(l, Loss::Body { write, .. } if *write == op.id));
             if matches!(ends.end_of(op.id), End::Lost(_)) && !body_lost {
                 evidence.push(format!(
-                    "site {} acknowledged write {} of {}/{} at {:.3}s, crashed at {:.3}s, and came back without it: {:?}",
+                    "site {} acknowledged write {} of {}/{} at {:.3}s, crashed at {:.3}s, and came back without it: {}",
                     site,
                     op.id,
                     held.0,
                     held.1,
                     acked.as_secs_f64(),
                     outage.at.as_secs_f64(),
-                    audit.dump.keys.get(&held),
+                    listed(&audit.dump, &held),
                 ));
+                evidence.extend(life_of_key(case, op.id));
             }
         }
     }
-    evidence.truncate(5);
+    evidence.truncate(40);
     (!evidence.is_empty()).then_some(Violation { oracle: "durability", promise: Promise::Safety, evidence })
 }
 

@@ -92,6 +92,8 @@ pub struct Machine {
     pub clock: SimClock,
     /// Paused: nothing of it runs.
     pub paused: bool,
+    /// How often it was.
+    pub pauses: u64,
     /// Cut off from all others: while a restarted site is audited.
     pub isolated: bool,
     /// The process has found that it must end.
@@ -139,6 +141,7 @@ impl Ground {
             disk: Disk::default(),
             clock: SimClock::default(),
             paused: false,
+            pauses: 0,
             isolated: false,
             exited: false,
             up: false,

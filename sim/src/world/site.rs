@@ -184,8 +184,16 @@ async fn begin_clients<E: Env>(run: Arc<Run>, client: Client<E>, site: u16) {
     let came_back = run.ground.lock().machine(site).isolated;
     let early = came_back && run.plan.writes_before_contact;
     if came_back {
-        // Cut off as it is, it cannot fetch a body: not worth waiting for.
-        let dump = client.dump(Duration::from_millis(100)).await;
+        let pauses = || run.ground.lock().machine(site).pauses;
+        let dump = loop {
+            let before = pauses();
+            // Cut off as it is, it cannot fetch a body: not worth waiting for.
+            let dump = client.dump(Duration::from_millis(100)).await;
+            // An answer that came too late because the machine stood still says nothing.
+            if pauses() == before {
+                break dump;
+            }
+        };
         run.notes().audits.push(Audit { site, ended_at: fabric::now(), dump });
     }
     if !early {
