@@ -107,8 +107,8 @@ impl World {
         let manifest = Manifest {
             size: 1,
             etag: "e".into(),
-            blake3: [site as u8; 32],
-            body: Body::Inline(vec![1].into()),
+            body: Body::Inline(vec![site as u8].into()),
+            parts: Vec::new(),
         };
         let content =
             Content { manifest, headers: BTreeMap::from([("w".into(), self.ops.len().to_string())]) };

@@ -4,7 +4,7 @@
 
 use anabranch::{
     causality::SiteId,
-    engine::{self, DeleteRequest, Error, GetRequest, PutRequest},
+    engine::{self, DeleteRequest, Engine, Error, GetRequest, Object, PutRequest},
     env::tokio::TokioEnv,
     node::{Config, Node},
     object::BucketId,
@@ -34,6 +34,7 @@ async fn start(site: u16, addresses: &BTreeMap<SiteId, String>, data: &Path) -> 
     let identity = Identity { cluster: "test".into(), site };
     let mut engine = engine::Config::new(identity, members, [7; 32]);
     engine.reserve = Reserve { margin: 1 << 20 };
+    engine.segment_max = 300_000;
     let mut peers = addresses.clone();
     let listen = peers.remove(&site).unwrap();
     let env = TokioEnv::new(data.join(site.to_string())).unwrap();
@@ -46,11 +47,11 @@ fn bucket() -> BucketId {
     BucketId::new("photos", "ann").unwrap()
 }
 
-fn put(key: &str, body: impl Into<Bytes>) -> PutRequest {
+async fn put(engine: &Engine<TokioEnv>, key: &str, body: &[u8]) -> PutRequest {
     PutRequest {
         bucket: bucket(),
         key: key.into(),
-        body: body.into(),
+        body: engine.store_body(body).await.unwrap(),
         headers: BTreeMap::new(),
         context: None,
         condition: None,
@@ -59,6 +60,13 @@ fn put(key: &str, body: impl Into<Bytes>) -> PutRequest {
 
 fn get(key: &str) -> GetRequest {
     GetRequest { bucket: bucket(), key: key.into(), version: None, context: None }
+}
+
+/// An object with all its bytes, once they are here.
+async fn read(engine: &Engine<TokioEnv>, key: &str) -> Option<(Object<TokioEnv>, Bytes)> {
+    let object = engine.get(get(key)).await.ok()?;
+    let bytes = object.body.read_all().await.ok()?;
+    Some((object, bytes))
 }
 
 /// Waits for what replication brings about; fails after ten seconds.
@@ -81,23 +89,29 @@ async fn two_sites_replicate_both_ways_and_recover_after_a_restart() {
     eventually("the sites meet", async || (ea.is_joined() && eb.is_joined()).then_some(())).await;
 
     ea.create_bucket(&bucket()).await.unwrap();
-    let large = Bytes::from(vec![42; 700_000]);
-    ea.put(put("small", "one")).await.unwrap();
-    ea.put(put("large", large.clone())).await.unwrap();
+    let large: Bytes = (0..700_000u32).map(|n| (n % 251) as u8).collect();
+    ea.put(put(&ea, "small", b"one").await).await.unwrap();
+    ea.put(put(&ea, "large", &large).await).await.unwrap();
     eventually("the bucket arrives", async || eb.resolve_bucket("photos", "ann").await.ok()).await;
-    let seen = eventually("the object arrives", async || eb.get(get("large")).await.ok()).await;
-    assert_eq!(seen.body, large);
+    let (seen, bytes) = eventually("the object arrives", async || read(&eb, "large").await).await;
+    assert_eq!(bytes, large);
     assert_eq!(
         seen.content,
         ea.get(get("large")).await.unwrap().content,
-        "ETag, hash and headers are the origin's"
+        "ETag, hashes and headers are the origin's"
     );
+    assert_eq!(seen.content.manifest.body.segments().len(), 3);
+    // Any range of it, across segments and blocks.
+    let middle = seen.body.read(299_990, 20).await.unwrap();
+    assert_eq!(middle, large[299_990..300_000], "a read ends with its segment");
+    assert_eq!(seen.body.read(300_000, 20).await.unwrap(), large[300_000..300_020]);
+    assert_eq!(seen.body.read(large.len() as u64, 1).await.unwrap(), Bytes::new());
 
     // With context a write replaces what was seen; the other site follows.
-    let read = eventually("the small one too", async || eb.get(get("small")).await.ok()).await;
-    eb.put(PutRequest { context: Some(read.context), ..put("small", "two") }).await.unwrap();
+    let (seen, _) = eventually("the small one too", async || read(&eb, "small").await).await;
+    eb.put(PutRequest { context: Some(seen.context), ..put(&eb, "small", b"two").await }).await.unwrap();
     eventually("the new one is back", async || {
-        ea.get(get("small")).await.ok().filter(|object| object.body == "two" && object.siblings == 0)
+        read(&ea, "small").await.filter(|(object, bytes)| bytes == "two" && object.siblings == 0)
     })
     .await;
 
@@ -109,7 +123,7 @@ async fn two_sites_replicate_both_ways_and_recover_after_a_restart() {
     let a = start(0, &addresses, data.path()).await;
     let ea = a.node.engine().clone();
     assert_ne!(ea.origin(), epoch);
-    assert_eq!(ea.get(get("small")).await.unwrap().body, "two");
+    assert_eq!(read(&ea, "small").await.unwrap().1, "two");
     ea.delete(DeleteRequest { bucket: bucket(), key: "small".into(), version: None, context: None })
         .await
         .unwrap();

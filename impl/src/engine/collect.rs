@@ -4,7 +4,7 @@
 //! body of a purged version stays until every member has its superseder's own body too: metadata travels first, and if
 //! that body were lost before it spread, the version before it would be the only one left.
 
-use super::{Engine, Error, writer::Purpose};
+use super::{Engine, Error, lock, writer::Purpose};
 use crate::{
     causality::{Dot, Epoch, SiteId, VersionVector},
     env::{Env, Work},
@@ -23,11 +23,13 @@ pub(super) async fn run<E: Env>(engine: Engine<E>) {
 }
 
 async fn collect<E: Env>(engine: &Engine<E>) -> Result<(), Error> {
+    let orphans = std::mem::take(&mut *lock(&engine.shared.orphans));
+    remove_files(engine, orphans).await;
     let cut = engine.stable_cut();
     if cut.is_empty() {
         return Ok(());
     }
-    trim_logs(engine, cut.clone()).await?;
+    trim_logs(engine, cut).await?;
     fold(engine).await?;
     collect_bodies(engine, engine.complete_cut()).await
 }
@@ -126,34 +128,43 @@ async fn collect_page<E: Env>(
                     is_safe &= cut.covers(*superseder) && !outstanding;
                 }
                 if is_safe {
-                    due.push((dot, row.blob));
+                    due.push(dot);
                 }
             }
             Ok((due, last))
         })
         .await?;
+    let due: Vec<Dot> = due.into_iter().filter(|dot| !engine.shared.readers.is_read(*dot)).collect();
     if due.is_empty() {
         return Ok(last);
     }
     engine.env().mark("body-collected");
-    let dots: Vec<_> = due.iter().map(|(dot, _)| *dot).collect();
-    engine
+    let files = engine
         .submit(Purpose::Tidy, move |sequencer| {
-            for dot in dots {
-                sequencer.tx.remove_body_row(keys::GARBAGE, dot)?;
+            let mut files = Vec::new();
+            for dot in due {
+                // It may have come to life since: a repair, or a version whose body it is now.
+                if sequencer.tx.body_row(keys::GARBAGE, dot)?.is_some() {
+                    files.extend(sequencer.tx.drop_garbage(dot)?);
+                }
             }
-            Ok(Ok(()))
+            Ok(Ok(files))
         })
         .await?;
     // The rows went first: a crash here leaves files that nothing names, and the next start collects those.
-    let env = engine.env().clone();
-    engine
-        .env()
-        .blocking(Work::Write, move || {
-            for (_, blob) in due.into_iter().filter(|(_, blob)| !blob.is_empty()) {
-                let _ = env.remove(&blob);
-            }
-        })
-        .await;
+    remove_files(engine, files).await;
     Ok(last)
+}
+
+async fn remove_files<E: Env>(engine: &Engine<E>, files: Vec<String>) {
+    if files.is_empty() {
+        return;
+    }
+    let env = engine.env().clone();
+    let remove = move || {
+        for file in files {
+            let _ = env.remove(&file); // gone already, or the next start's matter
+        }
+    };
+    engine.env().blocking(Work::Write, remove).await;
 }

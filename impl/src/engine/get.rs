@@ -1,16 +1,14 @@
 //! One read: what a key shows, or one of its versions.
 
-use super::{Context, Engine, Error, Seen, Unavailable, lock, put::object_key, writer::Purpose};
+use super::{BodyReader, Context, Engine, Error, Seen, SegmentOf, Unavailable, lock, put::object_key};
 use crate::{
     causality::{Dot, Stamp},
     conflict,
     crdt::{Payload, Record},
-    env::{Env, Work, timeout, watched::Follower},
-    object::{Body, BucketId, Content, RecordKey},
-    store::{self, bodies, keys},
+    env::{Env, watched::Follower},
+    object::{BucketId, Content, RecordKey, Segment},
+    store::{self, BodyRow, Snapshot, keys},
 };
-use bytes::Bytes;
-use std::{collections::BTreeSet, sync::Mutex};
 
 /// A read of a key.
 #[derive(Clone, Debug)]
@@ -25,35 +23,32 @@ pub struct GetRequest {
     pub context: Option<Context>,
 }
 
-/// An object as read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Object {
+/// An object as found.
+pub struct Object<E: Env> {
     /// The version.
     pub version: Stamp,
     /// Its manifest and headers.
     pub content: Content,
-    /// Its bytes, checked against their hash.
-    pub body: Bytes,
+    /// Its bytes, to be read.
+    pub body: BodyReader<E>,
     /// How many other live versions with different content the key has.
     pub siblings: usize,
     /// What the client has now seen: this version.
     pub context: Context,
 }
 
-struct Urgent<'a> {
-    dot: Dot,
-    set: &'a Mutex<BTreeSet<Dot>>,
-}
-
-impl Drop for Urgent<'_> {
-    fn drop(&mut self) {
-        lock(self.set).remove(&self.dot);
-    }
+/// A segment that is to be fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Which.
+    pub of: SegmentOf,
+    /// Its size and hash.
+    pub segment: Segment,
 }
 
 impl<E: Env> Engine<E> {
-    /// Reads an object whole.
-    pub async fn get(&self, request: GetRequest) -> Result<Object, Error> {
+    /// Finds an object. Its body is read through what comes back.
+    pub async fn get(&self, request: GetRequest) -> Result<Object<E>, Error> {
         let key = object_key(&request.bucket, &request.key)?;
         self.await_seen(&key, request.context.as_ref()).await?;
         let (record, damaged) = self.read_record(key.clone()).await?;
@@ -70,10 +65,8 @@ impl<E: Env> Engine<E> {
         let Payload::Version { content: Some(content), .. } = &entry.payload else {
             return Err(Error::Deleted(key.to_string()));
         };
-        let body = match &content.manifest.body {
-            Body::Inline(bytes) => bytes.clone(),
-            Body::External => self.read_body(version.dot, content).await?,
-        };
+        let manifest = &content.manifest;
+        let body = BodyReader::new(self, version.dot, manifest.size, manifest.body.clone());
         // The token names what the client is shown, and its identical twins: a sibling whose bytes it never saw stays.
         let mut stamps: Vec<Stamp> = conflict::live(&record)
             .filter(|(_, other)| conflict::are_twins(entry, other))
@@ -116,74 +109,23 @@ impl<E: Env> Engine<E> {
         }
     }
 
-    /// A body's bytes; if they are not here, they are fetched first and waited for.
-    async fn read_body(&self, dot: Dot, content: &Content) -> Result<Bytes, Error> {
-        let mut arrivals = self.shared.bodies.follow();
-        let held = async {
-            loop {
-                let row = self.read(move |snapshot| snapshot.body(keys::HELD, dot)).await?;
-                if let Some(row) = row
-                    && let Some(bytes) = self.read_blob(dot, &row.blob, content).await?
-                {
-                    return Ok(bytes);
-                }
-                lock(&self.shared.urgent).insert(dot);
-                self.bodies_changed();
-                arrivals.latest();
-                arrivals.changed().await;
-            }
-        };
-        // Whoever stops waiting, for whatever reason, stops being urgent.
-        let _urgent = Urgent { dot, set: &self.shared.urgent };
-        let read = timeout(self.env(), self.config().wait_max, held).await;
-        read.unwrap_or(Err(Unavailable::BodyElsewhere { holder: dot.site }.into()))
-    }
-
-    /// Reads and checks a body's file; `None`, and wanted again, if it is gone or damaged.
-    async fn read_blob(&self, dot: Dot, blob: &str, content: &Content) -> Result<Option<Bytes>, Error> {
-        let (env, name, size) = (self.env().clone(), blob.to_owned(), content.manifest.size as usize);
-        let blob = name.clone();
-        let bytes = self.env().blocking(Work::Read, move || bodies::read(&env, &blob, 0, size)).await;
-        match bytes {
-            Ok(bytes) if *blake3::hash(&bytes).as_bytes() == content.manifest.blake3 => {
-                Ok(Some(bytes.into()))
-            }
-            Err(error) if !bodies::is_gone(&error) => Err(store::Error::from(error).into()), // no evidence of anything
-            _ => {
-                self.body_vanished(dot, name).await?;
-                Ok(None)
-            }
-        }
-    }
-
-    /// Notes that a held body cannot be read: it is fetched again from a peer.
-    pub async fn body_vanished(&self, dot: Dot, blob: String) -> Result<(), Error> {
-        self.env().mark("body-vanished");
-        self.submit(Purpose::Tidy, move |sequencer| {
-            sequencer.tx.body_vanished(dot, &blob)?;
-            Ok(Ok(()))
-        })
-        .await?;
-        self.bodies_changed();
-        Ok(())
-    }
-
-    /// Versions whose body is to be fetched: those that a reader waits for, then at most `limit` above `after`.
-    pub async fn wanted_bodies(
-        &self,
-        after: Option<Dot>,
-        limit: usize,
-    ) -> Result<Vec<(Dot, store::BodyRow)>, Error> {
+    /// Segments to be fetched: those that a reader waits for, then those of the bodies above `after`, at most `limit`.
+    pub async fn wanted_segments(&self, after: Option<Dot>, limit: usize) -> Result<Vec<Wanted>, Error> {
         let urgent = lock(&self.shared.urgent).clone();
         Ok(self
             .read(move |snapshot| {
-                let mut found = Vec::new();
-                for dot in urgent {
-                    found.extend(snapshot.body(keys::WANTED, dot)?.map(|row| (dot, row)));
+                let mut found: Vec<Wanted> = Vec::new();
+                for of in urgent {
+                    let row = snapshot.body(keys::WANTED, of.0)?;
+                    let missing = row.map(|row| missing(snapshot, of.0, &row, Some(of.1), 1)).transpose()?;
+                    found.extend(missing.into_iter().flatten());
                 }
                 for (dot, row) in snapshot.bodies(keys::WANTED, after, limit)? {
-                    if !found.iter().any(|(known, _)| *known == dot) {
-                        found.push((dot, row));
+                    let room = limit.saturating_sub(found.len());
+                    let missing = missing(snapshot, dot, &row, None, room)?;
+                    found.extend(missing);
+                    if found.len() >= limit {
+                        break;
                     }
                 }
                 Ok(found)
@@ -200,4 +142,29 @@ impl<E: Env> Engine<E> {
     pub fn watch_bodies(&self) -> Follower<u64> {
         self.shared.bodies.follow()
     }
+}
+
+/// The segments of a wanted body that are not here: one of them, or the first ones.
+fn missing(
+    snapshot: &Snapshot,
+    dot: Dot,
+    row: &BodyRow,
+    only: Option<u32>,
+    limit: usize,
+) -> Result<Vec<Wanted>, store::Error> {
+    let record = match RecordKey::decode(&row.record).map(|key| snapshot.record(&key)) {
+        Some(Ok(record)) => record,
+        // A damaged record is repaired first.
+        None | Some(Err(store::Error::Corrupt { .. })) => return Ok(Vec::new()),
+        Some(Err(error)) => return Err(error),
+    };
+    let mut found = Vec::new();
+    let segments = record.entries.get(&dot).and_then(store::external).unwrap_or_default();
+    for (number, segment) in (0..).zip(segments) {
+        let of = (dot, number);
+        if found.len() < limit && only.is_none_or(|only| only == number) && snapshot.segment(of)?.is_none() {
+            found.push(Wanted { of, segment: *segment });
+        }
+    }
+    Ok(found)
 }

@@ -1,15 +1,15 @@
 //! Records found damaged, bodies found lost: taken out of service, and mended from peers.
 
 use super::{
-    Engine, Error, lock,
+    Engine, Error, SegmentOf, lock,
     writer::{Draft, Purpose},
 };
 use crate::{
     causality::{Dot, Timestamp, VersionVector},
     crdt::{Payload, Record, State, Status, repair},
-    env::{Env, Work, timeout},
-    object::{Body, Kind, RecordKey},
-    store::{bodies, keys},
+    env::{Env, timeout},
+    object::{Kind, RecordKey},
+    store::keys,
 };
 
 use std::time::Duration;
@@ -103,10 +103,6 @@ impl<E: Env> Engine<E> {
     /// Ends a version whose body is at no site: every member said so. What it had replaced shows again, as far as this
     /// site still holds it; without it only the version's own site ends it, so that a holder elsewhere comes first.
     pub async fn declare_lost(&self, dot: Dot, even_without_predecessor: bool) -> Result<(), Error> {
-        let predecessors = self.predecessors(dot).await?;
-        if predecessors.is_empty() && !even_without_predecessor {
-            return Ok(());
-        }
         let ended = self
             .submit(Purpose::Grow, move |sequencer| {
                 let Some(wanted) = sequencer.tx.body_row(keys::WANTED, dot)? else { return Ok(Ok(false)) };
@@ -117,10 +113,16 @@ impl<E: Env> Engine<E> {
                     return Ok(Ok(false));
                 };
                 let Payload::Version { versioning, .. } = entry.payload else { return Ok(Ok(false)) };
+                let kept = sequencer.tx.purged_by(dot)?;
+                let kept = kept.into_iter().filter_map(|(held, row)| Some((held, row.content?.1)));
+                let predecessors: Vec<_> = kept.collect();
+                if predecessors.is_empty() && !even_without_predecessor {
+                    return Ok(Ok(false));
+                }
                 let was_live = entry.status() == Status::Live;
                 let restored: Vec<_> = predecessors.into_iter().filter(|_| was_live).map(Some).collect();
                 for predecessor in if restored.is_empty() { vec![None] } else { restored } {
-                    let (content, blob) = predecessor.unzip();
+                    let (held, content) = predecessor.unzip();
                     let record = sequencer.tx.record(&key)?;
                     let draft = Draft {
                         record: key.clone(),
@@ -131,8 +133,8 @@ impl<E: Env> Engine<E> {
                         asked_at: Duration::ZERO,
                     };
                     let op = sequencer.write(&record, draft)?;
-                    if let Some(blob) = blob.flatten() {
-                        sequencer.tx.body_arrived(op.dot, &blob)?;
+                    if let Some(held) = held {
+                        sequencer.tx.hand_over(held, op.dot)?;
                     }
                 }
                 Ok(Ok(true))
@@ -146,52 +148,29 @@ impl<E: Env> Engine<E> {
         Ok(())
     }
 
-    /// The contents that a version had replaced and that are still held here, each with a copy of its body's file.
-    async fn predecessors(&self, dot: Dot) -> Result<Vec<(crate::object::Content, Option<String>)>, Error> {
-        let rows = self.submit(Purpose::Tidy, move |sequencer| Ok(Ok(sequencer.tx.purged_by(dot)?))).await?;
-        let env = self.env().clone();
-        let copied = self
-            .env()
-            .blocking(Work::Write, move || {
-                let mut copied = Vec::new();
-                for (_, row) in rows {
-                    let Some((_, content)) = row.content else { continue };
-                    if content.manifest.body != Body::External {
-                        copied.push((content, None));
-                        continue;
-                    }
-                    // A file of its own: the old one goes with the version it belongs to.
-                    let Ok(bytes) = bodies::read(&env, &row.blob, 0, row.size as usize) else { continue };
-                    if *blake3::hash(&bytes).as_bytes() != row.blake3 {
-                        continue;
-                    }
-                    let mut writer = bodies::Writer::create(&env)?;
-                    writer.append(&bytes)?;
-                    copied.push((content, Some(writer.finish()?.blob)));
-                }
-                Ok::<_, crate::store::Error>(copied)
-            })
-            .await?;
-        Ok(copied)
-    }
-
-    /// Publishes a body that was fetched, checked and synced. `false` if nobody wants it any more.
-    pub async fn body_fetched(&self, dot: Dot, blob: String) -> Result<bool, Error> {
-        let file = blob.clone();
-        let taken = self
+    /// Publishes a segment that was fetched, checked and synced. `false` if nobody wants it any more.
+    pub async fn segment_fetched(&self, (dot, number): SegmentOf, blob: String) -> Result<bool, Error> {
+        let (files, orphans) = (self.unpublished(blob), self.shared.orphans.clone());
+        let wanted = self
             .submit(Purpose::Grow, move |sequencer| {
-                let wanted = sequencer.tx.body_arrived(dot, &blob)?;
-                sequencer.body_became_readable(dot);
+                let mut wanted = false;
+                if sequencer.tx.body_row(keys::WANTED, dot)?.is_some() {
+                    for blob in files.publish() {
+                        wanted = sequencer.tx.segment_arrived(dot, number, &blob)?;
+                        if !wanted {
+                            lock(&orphans).push(blob);
+                        }
+                    }
+                }
+                if sequencer.tx.body_row(keys::WANTED, dot)?.is_none() {
+                    sequencer.body_became_readable(dot);
+                }
                 Ok(Ok(wanted))
             })
-            .await;
-        let wanted = matches!(taken, Ok(true));
+            .await?;
         if wanted {
             self.bodies_changed();
-        } else if !matches!(taken, Err(Error::Unknown)) {
-            let env = self.env().clone();
-            let _ = self.env().blocking(Work::Write, move || env.remove(&file)).await;
         }
-        taken
+        Ok(wanted)
     }
 }

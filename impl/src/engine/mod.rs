@@ -1,12 +1,13 @@
 //! The engine: what a site does with a client's request and with a peer's operation.
 //!
-//! In reading order: [`writer`] sequences and commits everything that changes; [`put`], [`delete`], [`tags`] and
-//! [`bucket`] are the clients' writes; [`get`] and [`list`] their reads; [`context`] is what a client hands back to say
+//! In reading order: [`writer`] sequences and commits everything that changes; [`body`] takes bytes in and gives them
+//! out; [`put`], [`delete`], [`tags`] and [`bucket`] are the clients' writes; [`get`] and [`list`] their reads; [`context`] is what a client hands back to say
 //! what it has seen; [`apply`], [`bootstrap`] and [`mend`] take in what peers send; [`collect`] drops what every member
 //! has. The engine defines what it needs from replication as plain data ([`members`], the wanted bodies) and never calls
 //! it: the log is the only bridge.
 
 mod apply;
+mod body;
 mod bootstrap;
 mod bucket;
 mod collect;
@@ -23,17 +24,18 @@ mod unseen;
 mod writer;
 
 pub use apply::Taken;
+pub use body::{BodyReader, BodyWriter, PIECE, SegmentOf, StoredBody};
 pub use bootstrap::{Cut, MergeRange, Staged};
 pub use bucket::Bucket;
 pub use context::{Context, Seen};
 pub use error::{Error, Unavailable};
-pub use get::{GetRequest, Object};
+pub use get::{GetRequest, Object, Wanted};
 pub use list::{Listed, VersionKind, Versions};
 pub use members::{Report, Status};
 pub use put::{Condition, DeleteRequest, PutRequest, Written};
 
 use crate::{
-    causality::{Dot, HybridClock, SiteId, VersionVector},
+    causality::{HybridClock, SiteId, VersionVector},
     env::{
         Env,
         watched::{Follower, Watched},
@@ -58,6 +60,8 @@ pub struct Config {
     pub cluster_key: [u8; 32],
     /// Bodies up to this many bytes travel in their operation.
     pub inline_max: usize,
+    /// Larger bodies are stored and fetched in segments of this many bytes.
+    pub segment_max: u64,
     /// Free space below which nothing is written, beside the database's own growth.
     pub reserve: Reserve,
     /// The database's cache, in bytes.
@@ -82,6 +86,7 @@ impl Config {
             members,
             cluster_key,
             inline_max: 4 << 10,
+            segment_max: 64 << 20,
             reserve: Reserve { margin: 64 << 20 },
             cache_bytes: 128 << 20,
             blind_window: Duration::from_secs(2),
@@ -113,8 +118,12 @@ struct Shared<E: Env> {
     durable: Watched<Arc<VersionVector>>,
     /// Changes whenever a body arrives or is missed.
     bodies: Watched<u64>,
-    /// Bodies that a reader waits for: fetched before all others.
-    urgent: Mutex<BTreeSet<Dot>>,
+    /// Segments that a reader waits for: fetched before all others.
+    urgent: Mutex<BTreeSet<SegmentOf>>,
+    /// Bodies being read.
+    readers: Arc<body::Readers>,
+    /// Files that the collector removes.
+    orphans: body::Orphans,
     members: Mutex<BTreeMap<SiteId, Report>>,
     joined: Watched<bool>,
     failed: Notify,
@@ -141,6 +150,8 @@ impl<E: Env> Engine<E> {
             durable: Watched::new(Arc::new(opened.applied)),
             bodies: Watched::new(0),
             urgent: Mutex::default(),
+            readers: Arc::default(),
+            orphans: body::Orphans::default(),
             members: Mutex::default(),
             joined: Watched::new(joined),
             failed: Notify::new(),

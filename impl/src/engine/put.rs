@@ -1,19 +1,18 @@
 //! One local write, from its bytes to its commit.
 
 use super::{
-    Context, Engine, Error, Seen, Unavailable,
+    Context, Engine, Error, Seen, StoredBody, Unavailable,
+    context::hex,
     writer::{Draft, Purpose, Sequencer},
 };
 use crate::{
     causality::{Dot, Stamp, Timestamp},
     conflict::{self, Policy},
     crdt::{Payload, Raise, Record},
-    env::{Env, Work, timeout},
-    object::{Body, BucketId, Content, Kind, Manifest, RecordKey, Versioning},
-    store::{self, bodies},
+    env::{Env, timeout},
+    object::{BucketId, Content, Kind, Manifest, RecordKey, Versioning},
+    store,
 };
-use bytes::Bytes;
-use md5::{Digest, Md5};
 use std::collections::BTreeMap;
 
 /// A condition on what the key shows at this site when the write is sequenced.
@@ -26,14 +25,14 @@ pub enum Condition {
 }
 
 /// A new version of a key.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct PutRequest {
     /// Where.
     pub bucket: BucketId,
     /// The object key.
     pub key: String,
-    /// The body.
-    pub body: Bytes,
+    /// The body: see [`Engine::write_body`].
+    pub body: StoredBody,
     /// User metadata and system headers.
     pub headers: BTreeMap<String, String>,
     /// What the client has seen of the key; without it the write replaces what this site shows.
@@ -72,12 +71,12 @@ impl<E: Env> Engine<E> {
         let asked_at = self.env().monotonic();
         let key = object_key(&request.bucket, &request.key)?;
         let seen = self.await_seen(&key, request.context.as_ref()).await?;
-        let (manifest, blob) = self.store_body(request.body).await?;
-        let etag = manifest.etag.clone();
+        let StoredBody { body, size, md5, files } = request.body;
+        let etag = hex(&md5);
+        let manifest = Manifest { size, etag: etag.clone(), body, parts: Vec::new() };
         let content = Content { manifest, headers: request.headers };
         let (condition, record) = (request.condition, key.clone());
-        let unpublished = blob.clone();
-        let written = self
+        let stamp = self
             .submit(Purpose::Grow, move |sequencer| {
                 let before = match prepare(sequencer, &record)? {
                     Ok(before) => before,
@@ -99,62 +98,14 @@ impl<E: Env> Engine<E> {
                     asked_at,
                 };
                 let op = sequencer.write(&before.record, draft)?;
-                if let Some(blob) = blob {
-                    sequencer.tx.body_arrived(op.dot, &blob)?;
+                for (number, blob) in (0..).zip(files.publish()) {
+                    sequencer.tx.segment_arrived(op.dot, number, &blob)?;
                 }
                 Ok(Ok(op.stamp()))
             })
-            .await;
-        match written {
-            Ok(stamp) => {
-                let context = self.issue(&key, &Seen { stamps: vec![stamp] });
-                Ok(Written { version: Some(stamp), etag: Some(etag), context })
-            }
-            Err(error) => {
-                // Refused for certain: the file is nobody's. If the outcome is unknown the next start decides.
-                if let (Some(blob), false) = (unpublished, matches!(error, Error::Unknown)) {
-                    let env = self.env().clone();
-                    let _ = self.env().blocking(Work::Write, move || env.remove(&blob)).await;
-                }
-                Err(error)
-            }
-        }
-    }
-
-    /// Writes the body where it belongs and describes it.
-    async fn store_body(&self, body: Bytes) -> Result<(Manifest, Option<String>), Error> {
-        const CHUNK: usize = 256 << 10;
-        let etag = super::context::hex(&Md5::digest(&body));
-        if body.len() <= self.config().inline_max {
-            let blake3 = *blake3::hash(&body).as_bytes();
-            return Ok((Manifest { size: body.len() as u64, etag, blake3, body: Body::Inline(body) }, None));
-        }
-        let (env, reserve) = (self.env().clone(), self.config().reserve);
-        let written = self
-            .env()
-            .blocking(Work::Write, move || {
-                reserve.check(&env, store::database_bytes(&env)?, body.len() as u64)?;
-                let mut writer = bodies::Writer::create(&env)?;
-                for chunk in body.chunks(CHUNK) {
-                    if let Err(error) = writer.append(chunk) {
-                        let _ = writer.discard(); // the next start collects it otherwise
-                        return Err(store::Error::from(error));
-                    }
-                }
-                Ok(writer.finish())
-            })
-            .await;
-        let written = match written {
-            Err(error) if is_full(&error) => return Err(Unavailable::DiskFull.into()),
-            Err(error) => return Err(error.into()),
-            Ok(Ok(written)) => written,
-            Ok(Err(error)) => {
-                self.fail(&error);
-                return Err(store::Error::from(error).into());
-            }
-        };
-        let manifest = Manifest { size: written.size, etag, blake3: written.blake3, body: Body::External };
-        Ok((manifest, Some(written.blob)))
+            .await?;
+        let context = self.issue(&key, &Seen { stamps: vec![stamp] });
+        Ok(Written { version: Some(stamp), etag: Some(etag), context })
     }
 
     /// Reads a token and waits until this site has applied what it names: a write must not supersede, nor a read hide,
@@ -183,14 +134,6 @@ impl<E: Env> Engine<E> {
 
 pub(super) fn object_key(bucket: &BucketId, key: &str) -> Result<RecordKey, Error> {
     RecordKey::object(bucket.clone(), key).map_err(|error| Error::Invalid(error.to_string()))
-}
-
-fn is_full(error: &store::Error) -> bool {
-    match error {
-        store::Error::Full { .. } => true,
-        store::Error::Io(error) => error.kind() == std::io::ErrorKind::StorageFull,
-        _ => false,
-    }
 }
 
 /// The key as a write finds it.

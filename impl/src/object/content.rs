@@ -27,8 +27,28 @@ impl Versioning {
 pub enum Body {
     /// In the operation itself: small bodies travel with their metadata.
     Inline(Bytes),
-    /// In an immutable file at each site that holds it; fetched after the metadata.
-    External,
+    /// In immutable files at each site that holds it, one a segment, at least one; fetched after the metadata.
+    External(Vec<Segment>),
+}
+
+/// A piece of a body that is stored, fetched and checked by itself. None is empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Length in bytes.
+    pub size: u64,
+    /// The hash that every site checks it against.
+    pub blake3: [u8; 32],
+}
+
+/// A part of a multipart upload, as its client cut it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its number, 1 to 10,000.
+    pub number: u16,
+    /// Length in bytes.
+    pub size: u64,
+    /// Its checksum by the object's algorithm, if it has one: the digest's bytes.
+    pub checksum: Option<Bytes>,
 }
 
 /// A body's identity.
@@ -38,10 +58,20 @@ pub struct Manifest {
     pub size: u64,
     /// The S3 ETag, as the origin returned it.
     pub etag: String,
-    /// The hash that every site checks the body against.
-    pub blake3: [u8; 32],
     /// Where the bytes are.
     pub body: Body,
+    /// The parts that it was uploaded in, in order; none for a single PUT.
+    pub parts: Vec<Part>,
+}
+
+impl Body {
+    /// The segments; none of an inline body.
+    pub fn segments(&self) -> &[Segment] {
+        match self {
+            Self::Inline(_) => &[],
+            Self::External(segments) => segments,
+        }
+    }
 }
 
 /// A version's content: two versions with equal content are no conflict.

@@ -8,6 +8,6 @@ mod name;
 mod op;
 pub mod wire;
 
-pub use content::{Body, Content, Manifest, Versioning};
+pub use content::{Body, Content, Manifest, Part, Segment, Versioning};
 pub use name::{BucketId, InvalidName, RecordKey};
 pub use op::{ChainHash, Kind, Op, chain_hash};

@@ -4,7 +4,7 @@
 //! an encoding is canonical. Decoding checks everything: a message that cannot be understood is an error, never a
 //! default.
 
-use super::{Body, Content, Kind, Manifest, Op, RecordKey, Versioning};
+use super::{Body, Content, Kind, Manifest, Op, Part, RecordKey, Segment, Versioning};
 use crate::causality::{Dot, Epoch, SiteId, Timestamp, VersionVector};
 use bytes::Bytes;
 use prost::Message;
@@ -87,6 +87,24 @@ fn pairs_in(pairs: Vec<PairMessage>) -> BTreeMap<String, String> {
     pairs.into_iter().map(|pair| (pair.name, pair.value)).collect()
 }
 
+#[derive(Clone, PartialEq, Eq, Message)]
+struct SegmentMessage {
+    #[prost(uint64, tag = "1")]
+    size: u64,
+    #[prost(bytes = "bytes", tag = "2")]
+    blake3: Bytes,
+}
+
+#[derive(Clone, PartialEq, Eq, Message)]
+struct PartMessage {
+    #[prost(uint32, tag = "1")]
+    number: u32,
+    #[prost(uint64, tag = "2")]
+    size: u64,
+    #[prost(bytes = "bytes", optional, tag = "3")]
+    checksum: Option<Bytes>,
+}
+
 /// Encoding of a [`Content`].
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct ContentMessage {
@@ -94,12 +112,14 @@ pub struct ContentMessage {
     size: u64,
     #[prost(string, tag = "2")]
     etag: String,
-    #[prost(bytes = "bytes", tag = "3")]
-    blake3: Bytes,
-    #[prost(bytes = "bytes", optional, tag = "4")]
+    #[prost(bytes = "bytes", optional, tag = "3")]
     inline: Option<Bytes>,
+    #[prost(message, repeated, tag = "4")]
+    segments: Vec<SegmentMessage>,
     #[prost(message, repeated, tag = "5")]
     headers: Vec<PairMessage>,
+    #[prost(message, repeated, tag = "6")]
+    parts: Vec<PartMessage>,
 }
 
 impl From<&Content> for ContentMessage {
@@ -107,14 +127,24 @@ impl From<&Content> for ContentMessage {
         let manifest = &content.manifest;
         let inline = match &manifest.body {
             Body::Inline(bytes) => Some(bytes.clone()),
-            Body::External => None,
+            Body::External(_) => None,
+        };
+        let segment = |segment: &Segment| SegmentMessage {
+            size: segment.size,
+            blake3: Bytes::copy_from_slice(&segment.blake3),
+        };
+        let part = |part: &Part| PartMessage {
+            number: part.number.into(),
+            size: part.size,
+            checksum: part.checksum.clone(),
         };
         Self {
             size: manifest.size,
             etag: manifest.etag.clone(),
-            blake3: Bytes::copy_from_slice(&manifest.blake3),
             inline,
+            segments: manifest.body.segments().iter().map(segment).collect(),
             headers: pairs_out(&content.headers),
+            parts: manifest.parts.iter().map(part).collect(),
         }
     }
 }
@@ -123,13 +153,34 @@ impl TryFrom<ContentMessage> for Content {
     type Error = Malformed;
 
     fn try_from(message: ContentMessage) -> Result<Self, Malformed> {
-        let blake3 = message.blake3.as_ref().try_into().map_err(|_| Malformed::Field("content.blake3"))?;
+        let segments = message.segments.into_iter().map(|segment| {
+            let blake3 =
+                segment.blake3.as_ref().try_into().map_err(|_| Malformed::Field("segment.blake3"))?;
+            Ok(Segment { size: segment.size, blake3 })
+        });
+        let segments = segments.collect::<Result<Vec<Segment>, Malformed>>()?;
+        let parts = message.parts.into_iter().map(|part| {
+            let number = u16::try_from(part.number).map_err(|_| Malformed::Field("part.number"))?;
+            Ok(Part { number, size: part.size, checksum: part.checksum })
+        });
+        let parts = parts.collect::<Result<Vec<Part>, Malformed>>()?;
+        let sums_to_size =
+            |sizes: Vec<u64>| sizes.into_iter().try_fold(0u64, u64::checked_add) == Some(message.size);
         let body = match message.inline {
-            Some(bytes) if bytes.len() as u64 == message.size => Body::Inline(bytes),
+            Some(bytes) if bytes.len() as u64 == message.size && segments.is_empty() => Body::Inline(bytes),
             Some(_) => return Err(Malformed::Field("content.size")),
-            None => Body::External,
+            None => {
+                let whole = segments.iter().all(|segment| segment.size > 0) && !segments.is_empty();
+                if !whole || !sums_to_size(segments.iter().map(|segment| segment.size).collect()) {
+                    return Err(Malformed::Field("content.segments"));
+                }
+                Body::External(segments)
+            }
         };
-        let manifest = Manifest { size: message.size, etag: message.etag, blake3, body };
+        if !parts.is_empty() && !sums_to_size(parts.iter().map(|part| part.size).collect()) {
+            return Err(Malformed::Field("content.parts"));
+        }
+        let manifest = Manifest { size: message.size, etag: message.etag, body, parts };
         Ok(Self { manifest, headers: pairs_in(message.headers) })
     }
 }

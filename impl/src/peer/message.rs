@@ -244,32 +244,35 @@ pub struct RepairReply {
     pub cut: Vec<DotMessage>,
 }
 
-/// Asks for a body from an offset on.
+/// Asks for a segment of a body from an offset on.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct BodyRequest {
     /// The version.
     #[prost(message, optional, tag = "1")]
     pub dot: Option<DotMessage>,
+    /// Which of its segments, from 0.
+    #[prost(uint32, tag = "2")]
+    pub segment: u32,
     /// The first byte wanted.
-    #[prost(uint64, tag = "2")]
+    #[prost(uint64, tag = "3")]
     pub offset: u64,
 }
 
-/// Bytes of the body asked for, in order.
+/// Bytes of the segment asked for, in order.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct BodyChunk {
     /// The bytes.
     #[prost(bytes = "bytes", tag = "1")]
     pub bytes: Bytes,
-    /// Whether the body ends here.
+    /// Whether the segment ends here.
     #[prost(bool, tag = "2")]
     pub last: bool,
 }
 
-/// The body asked for is not here.
+/// The segment asked for is not here.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
 pub struct BodyMissing {
-    /// Whether this site has the version and misses its body as well: only then does its answer count as evidence.
+    /// Whether this site has the version and misses this of it as well: only then does its answer count as evidence.
     #[prost(bool, tag = "1")]
     pub missed_too: bool,
 }

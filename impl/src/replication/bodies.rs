@@ -1,32 +1,29 @@
-//! Bodies: fetched after their metadata, on connections of their own, from whoever has them.
+//! Bodies: fetched after their metadata, segment by segment, on connections of their own, from whoever has them.
 //!
-//! Each worker keeps a connection to each peer it has used: `body_workers` a peer at most. A body broken off goes on at
-//! the byte where it stopped. If every member says that it misses the body too, the
-//! body is lost.
+//! Each worker keeps a connection to each peer it has used: `body_workers` a peer at most. A segment broken off goes on at
+//! the byte where it stopped. If every member says that it misses the segment too, the body is lost.
 
 use super::Shared;
 use crate::{
     causality::{Dot, SiteId},
+    engine::{SegmentOf, Wanted},
     env::{Env, Work, timeout},
+    object::RecordKey,
     peer::{
         Message, Purpose, Session,
         message::{BodyChunk, BodyMissing, BodyRequest},
     },
-    store::{
-        BodyRow,
-        bodies::{Writer, is_gone},
-        keys,
-    },
+    store::{self, bodies::Writer, keys},
 };
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
-/// How many wanted bodies are looked at to find one that nobody fetches.
+/// How many wanted segments are looked at to find one that nobody fetches.
 const LOOK_MAX: usize = 64;
 
 /// What one peer made of a request.
 enum Answer {
     Whole,
-    /// It has the version and misses its body too.
+    /// It has the version and misses the segment too.
     Missing,
     /// It does not answer, or does not have the version.
     Unknown,
@@ -35,17 +32,17 @@ enum Answer {
 pub(super) async fn run<E: Env>(shared: Arc<Shared<E>>) {
     let mut sessions = BTreeMap::new();
     let (mut bodies, mut durable) = (shared.engine.watch_bodies(), shared.engine.watch_durable());
-    // Since when every member has said that it has no body.
-    let mut missing_since: BTreeMap<Dot, Duration> = BTreeMap::new();
-    let mut after = None;
+    // Since when every member has said that it does not have it.
+    let mut missing_since: BTreeMap<SegmentOf, Duration> = BTreeMap::new();
+    let mut after: Option<Dot> = None;
     loop {
         bodies.latest();
         durable.latest();
-        let wanted = shared.engine.wanted_bodies(after, LOOK_MAX).await.unwrap_or_default();
+        let wanted = shared.engine.wanted_segments(after, LOOK_MAX).await.unwrap_or_default();
         let now = shared.env.monotonic();
-        let Some(dot) = shared.links.claim(wanted.iter().map(|(dot, _)| *dot), now) else {
+        let Some(of) = shared.links.claim(wanted.iter().map(|wanted| wanted.of), now) else {
             // The next page: bodies of a site out of reach must not hide those behind them.
-            after = wanted.iter().map(|(dot, _)| *dot).max().filter(|_| wanted.len() >= LOOK_MAX);
+            after = wanted.iter().map(|wanted| wanted.of.0).max().filter(|_| wanted.len() >= LOOK_MAX);
             if after.is_some() {
                 continue;
             }
@@ -55,46 +52,45 @@ pub(super) async fn run<E: Env>(shared: Arc<Shared<E>>) {
             timeout(&shared.env, shared.config.heartbeat, news).await;
             continue;
         };
-        let row = wanted.into_iter().find(|(wanted, _)| *wanted == dot).expect("claimed from the list").1;
-        let nowhere = fetch(&shared, &mut sessions, dot, &row).await;
+        let wanted = wanted.into_iter().find(|wanted| wanted.of == of).expect("claimed from the list");
+        let nowhere = fetch(&shared, &mut sessions, wanted).await;
         let pause = match nowhere {
             Ok(false) => None,
             Ok(true) => {
-                let since = *missing_since.entry(dot).or_insert(now);
-                let is_own = dot.site == shared.own.origin.0;
+                let since = *missing_since.entry(of).or_insert(now);
+                let is_own = of.0.site == shared.own.origin.0;
                 let missed = now.saturating_sub(since);
                 // Whoever still holds what the version had replaced goes first.
                 if missed >= shared.config.lost_after / 2 {
                     let _ =
-                        shared.engine.declare_lost(dot, is_own && missed >= shared.config.lost_after).await;
+                        shared.engine.declare_lost(of.0, is_own && missed >= shared.config.lost_after).await;
                 }
                 Some(shared.config.heartbeat)
             }
             Err(_) => Some(shared.config.heartbeat),
         };
         if nowhere.is_err() || pause.is_none() {
-            missing_since.remove(&dot);
+            missing_since.remove(&of);
         }
-        shared.links.release(dot, pause.map(|pause| shared.env.monotonic() + pause));
+        shared.links.release(of, pause.map(|pause| shared.env.monotonic() + pause));
     }
 }
 
-/// Fetches one body. `Ok(true)` if every other member says that it has none; an error if it was not to be had now.
+/// Fetches one segment. `Ok(true)` if every other member says that it has none; an error if it was not to be had now.
 async fn fetch<E: Env>(
     shared: &Shared<E>,
     sessions: &mut BTreeMap<SiteId, Session<E>>,
-    dot: Dot,
-    row: &BodyRow,
+    wanted: Wanted,
 ) -> io::Result<bool> {
     // Its own site first: it had the body when it acknowledged the version.
     let mut peers: Vec<SiteId> = shared.config.peers.keys().copied().collect();
-    peers.sort_by_key(|peer| (*peer != dot.site, *peer));
+    peers.sort_by_key(|peer| (*peer != wanted.of.0.site, *peer));
     let mut partial = None;
     let mut nowhere = true;
     for peer in peers {
         let answer = loop {
             let (before, kept) = (partial.as_ref().map_or(0, Writer::len), sessions.contains_key(&peer));
-            match fetch_from(shared, sessions, peer, dot, row.size, &mut partial).await {
+            match fetch_from(shared, sessions, peer, wanted, &mut partial).await {
                 // Broken off: it goes on where it stopped. A kept connection may have been closed meanwhile.
                 Err(_) if partial.as_ref().map_or(0, Writer::len) > before || kept => {}
                 answer => break answer,
@@ -102,11 +98,11 @@ async fn fetch<E: Env>(
         };
         match answer {
             Ok(Answer::Whole) => {
-                let writer = partial.take().expect("a whole body was written");
-                if publish(shared, dot, row, writer).await? {
+                let writer = partial.take().expect("a whole segment was written");
+                if publish(shared, wanted, writer).await? {
                     return Ok(false);
                 }
-                nowhere = false; // what came was not the body; whether it exists elsewhere is open
+                nowhere = false; // what came was something else; whether it exists elsewhere is open
             }
             Ok(Answer::Missing) => {}
             Ok(Answer::Unknown) | Err(_) => nowhere = false,
@@ -122,8 +118,7 @@ async fn fetch_from<E: Env>(
     shared: &Shared<E>,
     sessions: &mut BTreeMap<SiteId, Session<E>>,
     peer: SiteId,
-    dot: Dot,
-    size: u64,
+    Wanted { of: (dot, number), segment }: Wanted,
     partial: &mut Option<Writer<E>>,
 ) -> io::Result<Answer> {
     let mut session = match sessions.remove(&peer) {
@@ -131,7 +126,8 @@ async fn fetch_from<E: Env>(
         None => shared.call(peer, Purpose::Bodies).await.map_err(io::Error::other)?,
     };
     let offset = partial.as_ref().map_or(0, Writer::len);
-    session.sender.send(Message::BodyRequest(BodyRequest { dot: Some(dot.into()), offset })).await?;
+    let request = BodyRequest { dot: Some(dot.into()), segment: number, offset };
+    session.sender.send(Message::BodyRequest(request)).await?;
     loop {
         match session.receiver.receive().await? {
             Message::BodyChunk(BodyChunk { bytes, last }) => {
@@ -139,7 +135,7 @@ async fn fetch_from<E: Env>(
                 let mut writer = if let Some(writer) = partial.take() {
                     writer
                 } else {
-                    shared.engine.check_space(size).map_err(io::Error::other)?;
+                    shared.engine.check_space(segment.size).map_err(io::Error::other)?;
                     Writer::create(&env)?
                 };
                 let append = move || match writer.append(&bytes) {
@@ -164,15 +160,18 @@ async fn fetch_from<E: Env>(
     }
 }
 
-/// Checks, syncs and publishes a fetched body. `false` if it is not what its origin described.
-async fn publish<E: Env>(shared: &Shared<E>, dot: Dot, row: &BodyRow, writer: Writer<E>) -> io::Result<bool> {
+/// Checks, syncs and publishes a fetched segment. `false` if it is not what its origin described.
+async fn publish<E: Env>(
+    shared: &Shared<E>,
+    Wanted { of, segment }: Wanted,
+    writer: Writer<E>,
+) -> io::Result<bool> {
     let env = shared.env.clone();
-    let (size, blake3) = (row.size, row.blake3);
     let blob = shared
         .env
         .blocking(Work::Write, move || {
             let written = writer.finish()?;
-            if written.size == size && written.blake3 == blake3 {
+            if written.size == segment.size && written.blake3 == segment.blake3 {
                 return Ok::<_, io::Error>(Some(written.blob));
             }
             env.remove(&written.blob)?;
@@ -183,7 +182,7 @@ async fn publish<E: Env>(shared: &Shared<E>, dot: Dot, row: &BodyRow, writer: Wr
         shared.env.mark("body-mismatch");
         return Ok(false);
     };
-    shared.engine.body_fetched(dot, blob).await.map_err(io::Error::other)?;
+    shared.engine.segment_fetched(of, blob).await.map_err(io::Error::other)?;
     Ok(true)
 }
 
@@ -194,63 +193,65 @@ pub(super) async fn serve<E: Env>(shared: &Shared<E>, mut session: Session<E>) -
             return Err(io::ErrorKind::InvalidData.into());
         };
         let dot = request.dot.and_then(|dot| Dot::try_from(dot).ok()).ok_or(io::ErrorKind::InvalidData)?;
-        let found = shared
-            .engine
-            .read(move |snapshot| {
-                // A version that is purged here may not be at the peer yet: what is left of it serves.
-                let held = snapshot.body(keys::HELD, dot)?;
-                let row = if held.is_some() { held } else { snapshot.body(keys::GARBAGE, dot)? };
-                let wanted = snapshot.body(keys::WANTED, dot)?.is_some();
-                Ok((row.filter(|row| !row.blob.is_empty()), wanted))
-            })
-            .await;
-        let (row, wanted) = found.map_err(io::Error::other)?;
-        let sent = match row {
-            Some(row) => Some(send(shared, &mut session, dot, &row, request.offset).await?),
+        let of = (dot, request.segment);
+        let found = shared.engine.read(move |snapshot| held(snapshot, of)).await;
+        let (found, wanted) = found.map_err(io::Error::other)?;
+        let sent = match found {
+            Some((blob, size)) => Some(send(shared, &mut session, of, blob, size, request.offset).await?),
             None => None,
         };
         if sent != Some(true) {
-            // Evidence only if this site misses the body too. Where the version is purged, nobody misses it.
+            // Evidence only if this site misses it too. Where the version is purged, nobody misses it.
             let missed_too = wanted || sent == Some(false);
             session.sender.send(Message::BodyMissing(BodyMissing { missed_too })).await?;
         }
     }
 }
 
-/// Sends a body from an offset on. `false` if its file turns out to be gone or damaged: it is wanted again then.
+/// A segment's file and size, if it is here, and whether its version wants it.
+fn held(
+    snapshot: &store::Snapshot,
+    (dot, number): SegmentOf,
+) -> Result<(Option<(String, u64)>, bool), store::Error> {
+    let wanted = snapshot.body(keys::WANTED, dot)?;
+    let is_wanted = wanted.is_some();
+    let Some(blob) = snapshot.segment((dot, number))? else { return Ok((None, is_wanted)) };
+    let held = if is_wanted { wanted } else { snapshot.body(keys::HELD, dot)? };
+    let segment = match held {
+        Some(row) => {
+            let Some(key) = RecordKey::decode(&row.record) else { return Ok((None, is_wanted)) };
+            let record = match snapshot.record(&key) {
+                Err(store::Error::Corrupt { .. }) => return Ok((None, false)), // it is being repaired
+                record => record?,
+            };
+            let segments = record.entries.get(&dot).and_then(store::external).unwrap_or_default();
+            segments.get(number as usize).copied()
+        }
+        // A version that is purged here may not be at the peer yet: what is left of it serves.
+        None => snapshot.body(keys::GARBAGE, dot)?.and_then(|row| {
+            let (_, content) = row.content?;
+            content.manifest.body.segments().get(number as usize).copied()
+        }),
+    };
+    Ok((segment.map(|segment| (blob, segment.size)), is_wanted))
+}
+
+/// Sends a segment from an offset on. `false` if its file turns out to be gone or damaged: it is wanted again then.
 async fn send<E: Env>(
     shared: &Shared<E>,
     session: &mut Session<E>,
-    dot: Dot,
-    row: &BodyRow,
+    of: SegmentOf,
+    blob: String,
+    size: u64,
     mut offset: u64,
 ) -> io::Result<bool> {
-    let mut hash = (offset == 0).then(blake3::Hasher::new);
     loop {
-        let (env, blob, len) = (shared.env.clone(), row.blob.clone(), shared.config.body_chunk_bytes);
-        let read = shared
-            .env
-            .blocking(Work::Read, move || crate::store::bodies::read(&env, &blob, offset, len))
-            .await;
-        let bytes = match read {
-            Ok(bytes) => bytes,
-            Err(error) if !is_gone(&error) => return Err(error),
-            Err(_) => {
-                shared.engine.body_vanished(dot, row.blob.clone()).await.map_err(io::Error::other)?;
-                return Ok(false);
-            }
-        };
-        hash = hash.map(|mut hash| {
-            hash.update(&bytes);
-            hash
-        });
+        let len = shared.config.body_chunk_bytes;
+        let read = shared.engine.read_file(of, blob.clone(), size, offset, len).await;
+        let Some(bytes) = read.map_err(io::Error::other)? else { return Ok(false) };
         offset += bytes.len() as u64;
-        let last = offset >= row.size || bytes.is_empty();
-        if last && hash.as_ref().is_some_and(|hash| *hash.finalize().as_bytes() != row.blake3) {
-            shared.engine.body_vanished(dot, row.blob.clone()).await.map_err(io::Error::other)?;
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        session.sender.send(Message::BodyChunk(BodyChunk { bytes: bytes.into(), last })).await?;
+        let last = offset >= size;
+        session.sender.send(Message::BodyChunk(BodyChunk { bytes, last })).await?;
         if last {
             return Ok(true);
         }

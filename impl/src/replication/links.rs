@@ -1,6 +1,9 @@
 //! What this site knows of its links: who is heard, who calls, whose log is fenced.
 
-use crate::causality::{Epoch, SiteId};
+use crate::{
+    causality::{Epoch, SiteId},
+    engine::SegmentOf,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Mutex,
@@ -20,8 +23,8 @@ struct State {
     callers: BTreeMap<SiteId, BTreeMap<Epoch, usize>>,
     /// Sites whose log forked or cannot be read: nothing is pulled of them until an operator acts.
     fenced: BTreeSet<SiteId>,
-    /// Versions whose body a worker is fetching, or waits before it tries again until that instant.
-    pub(super) fetching: BTreeMap<crate::causality::Dot, Option<Duration>>,
+    /// Segments that a worker is fetching, or waits before it tries again until that instant.
+    fetching: BTreeMap<SegmentOf, Option<Duration>>,
 }
 
 impl Links {
@@ -78,11 +81,7 @@ impl Links {
     }
 
     /// Takes the first of `wanted` that nobody fetches or that has waited long enough.
-    pub(super) fn claim(
-        &self,
-        wanted: impl Iterator<Item = crate::causality::Dot>,
-        now: Duration,
-    ) -> Option<crate::causality::Dot> {
+    pub(super) fn claim(&self, wanted: impl Iterator<Item = SegmentOf>, now: Duration) -> Option<SegmentOf> {
         self.with(|state| {
             let is_free = |fetching: Option<&Option<Duration>>| match fetching {
                 None => true,
@@ -90,17 +89,17 @@ impl Links {
                 Some(Some(until)) => *until <= now,
             };
             let mut wanted = wanted;
-            let dot = wanted.find(|dot| is_free(state.fetching.get(dot)))?;
-            state.fetching.insert(dot, None);
-            Some(dot)
+            let of = wanted.find(|of| is_free(state.fetching.get(of)))?;
+            state.fetching.insert(of, None);
+            Some(of)
         })
     }
 
-    /// Gives a claimed body back: done, or to be tried again at an instant.
-    pub(super) fn release(&self, dot: crate::causality::Dot, again_at: Option<Duration>) {
+    /// Gives a claimed segment back: done, or to be tried again at an instant.
+    pub(super) fn release(&self, of: SegmentOf, again_at: Option<Duration>) {
         self.with(|state| match again_at {
-            Some(until) => state.fetching.insert(dot, Some(until)),
-            None => state.fetching.remove(&dot),
+            Some(until) => state.fetching.insert(of, Some(until)),
+            None => state.fetching.remove(&of),
         });
     }
 }

@@ -24,17 +24,13 @@ pub struct OriginRow {
     pub folded: bool,
 }
 
-/// One body of a version held in a file, or that should be.
+/// One body of a version held in files, or that should be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BodyRow {
-    /// The file; empty while wanted.
-    pub blob: String,
-    /// Length in bytes.
-    pub size: u64,
-    /// What the bytes hash to.
-    pub blake3: [u8; 32],
     /// The encoded key of the record that the version is in.
     pub record: Vec<u8>,
+    /// Segments that are not here.
+    pub missing: u32,
     /// For garbage: the operations that purged the version.
     pub purged_by: Vec<Dot>,
     /// For garbage: the version's timestamp and content, should its superseder's body be lost before it spread.
@@ -73,19 +69,15 @@ struct OriginMessage {
 
 #[derive(Clone, PartialEq, Eq, Message)]
 struct BodyMessage {
-    #[prost(string, tag = "1")]
-    blob: String,
-    #[prost(uint64, tag = "2")]
-    size: u64,
-    #[prost(bytes = "vec", tag = "3")]
-    blake3: Vec<u8>,
-    #[prost(bytes = "vec", tag = "4")]
+    #[prost(bytes = "vec", tag = "1")]
     record: Vec<u8>,
-    #[prost(message, repeated, tag = "5")]
+    #[prost(uint32, tag = "2")]
+    missing: u32,
+    #[prost(message, repeated, tag = "3")]
     purged_by: Vec<DotMessage>,
-    #[prost(fixed64, tag = "6")]
+    #[prost(fixed64, tag = "4")]
     hlc: u64,
-    #[prost(message, optional, tag = "7")]
+    #[prost(message, optional, tag = "5")]
     content: Option<ContentMessage>,
 }
 
@@ -151,10 +143,8 @@ impl Row for BodyRow {
 
     fn encode(&self) -> Vec<u8> {
         BodyMessage {
-            blob: self.blob.clone(),
-            size: self.size,
-            blake3: self.blake3.to_vec(),
             record: self.record.clone(),
+            missing: self.missing,
             purged_by: dots_out(&self.purged_by),
             hlc: self.content.as_ref().map_or(0, |(hlc, _)| hlc.0),
             content: self.content.as_ref().map(|(_, content)| content.into()),
@@ -165,10 +155,8 @@ impl Row for BodyRow {
     fn decode(bytes: &[u8]) -> Option<Self> {
         let message = BodyMessage::decode(bytes).ok()?;
         Some(Self {
-            blob: message.blob,
-            size: message.size,
-            blake3: message.blake3.try_into().ok()?,
             record: message.record,
+            missing: message.missing,
             purged_by: dots_in(message.purged_by).ok()?,
             content: match message.content {
                 Some(content) => Some((Timestamp(message.hlc), content.try_into().ok()?)),

@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | records | [`RecordKey::encode`](crate::object::RecordKey::encode) | record |
 //! | log | origin, seq (big endian), hash of the record's key | operation as its origin encoded it |
-//! | bodies | `h`eld, `w`anted or `g`arbage, dot | where the body is, or why it is kept |
+//! | bodies | `h`eld, `w`anted or `g`arbage, dot | what is known of a body |
+//! | bodies | `s`, dot, number of a segment (big endian) | the file that the segment lies in |
 //! | staged | as records | a peer's record, until all of its state is here |
 //! | bookkeeping | `o` origin; `d` damaged record; names | [`super::bookkeeping`] |
 
@@ -70,12 +71,25 @@ pub fn body(state: u8, of: Dot) -> [u8; DOT + 1] {
     key
 }
 
-/// The body lies in a file here.
+/// All of the body lies in files here.
 pub const HELD: u8 = b'h';
-/// The body is to be fetched.
+/// Something of the body is to be fetched.
 pub const WANTED: u8 = b'w';
-/// The body's version is purged; its file goes once its superseder is safe.
+/// The body's version is purged; its files go once its superseder is safe.
 pub const GARBAGE: u8 = b'g';
+
+/// The row of one segment that lies in a file here, whatever the body's state.
+pub fn segment(of: Dot, number: u32) -> [u8; DOT + 5] {
+    let mut key = [b's'; DOT + 5];
+    key[1..=DOT].copy_from_slice(&dot(of));
+    key[DOT + 1..].copy_from_slice(&number.to_be_bytes());
+    key
+}
+
+/// Reads the number of a [`segment`] back.
+pub fn segment_number(key: &[u8]) -> Option<u32> {
+    Some(u32::from_be_bytes(key.get(DOT + 1..)?.try_into().ok()?))
+}
 
 /// An origin's row.
 pub fn origin_row(of: (SiteId, Epoch)) -> [u8; 11] {

@@ -1,14 +1,15 @@
 //! What a site keeps on its disk: records, the op log, bodies, and the bookkeeping between them.
 //!
 //! In reading order: [`envelope`] wraps each stored value, [`keys`] names them, [`tx`] is one transaction and the
-//! [`State`](crate::crdt::State) that operations are applied to, [`snapshot`] reads, [`bodies`] are the files beside the
-//! database, [`reserve`] keeps room for the day the disk is full, [`recover`] opens it all after any crash.
+//! [`State`](crate::crdt::State) that operations are applied to, [`body_table`] what it knows of bodies, [`snapshot`]
+//! reads, [`bodies`] are the files beside the database, [`reserve`] keeps room for the day the disk is full, [`recover`] opens it all after any crash.
 //!
 //! Invariant: one commit holds record, log entry, vector and body reference of every operation in it. Acknowledgement,
 //! visibility and streaming to peers follow the commit's sync.
 
 mod backend;
 pub mod bodies;
+mod body_table;
 mod bookkeeping;
 pub mod envelope;
 pub mod keys;
@@ -17,6 +18,7 @@ pub mod reserve;
 mod snapshot;
 mod tx;
 
+pub(crate) use body_table::external;
 pub use bookkeeping::{BodyRow, Membership, MergeProgress, OriginRow};
 pub(crate) use recover::database_bytes;
 pub use recover::{Identity, Opened, open};
@@ -77,6 +79,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the disk has no room.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Full { .. } => true,
+            Self::Io(error) => error.kind() == io::ErrorKind::StorageFull,
+            _ => false,
+        }
+    }
+
     pub(crate) fn database(error: impl Into<redb::Error>) -> Self {
         Self::Database(Box::new(error.into()))
     }

@@ -5,8 +5,8 @@
 //! collect body files that no row names.
 
 use super::{
-    BODIES, BOOKKEEPING, BodyRow, Error, LOG, RECORDS, STAGED, Store, backend::Backend, bodies,
-    bookkeeping::Row, keys, reserve::Reserve,
+    BODIES, BOOKKEEPING, Error, LOG, RECORDS, STAGED, Store, backend::Backend, bodies, bookkeeping::Row,
+    keys, reserve::Reserve,
 };
 use crate::{
     causality::{Epoch, SiteId, Timestamp, VersionVector},
@@ -116,14 +116,14 @@ fn start_epoch<E: Env>(
 fn collect_unnamed<E: Env>(env: &E, store: &Store) -> Result<(), Error> {
     let mut named = BTreeSet::new();
     let table = store.db.begin_read()?.open_table(BODIES)?;
-    for row in table.iter()? {
+    for row in table.range(&b"s"[..]..&b"t"[..])? {
         let (key, sealed) = row?;
-        let Ok(row) = BodyRow::unseal(key.value(), sealed.value()) else {
+        let Ok(blob) = String::unseal(key.value(), sealed.value()) else {
             // Any file may be this row's: none is removed.
             env.mark("body-row-corrupt");
             return Ok(());
         };
-        named.insert(row.blob);
+        named.insert(blob);
     }
     for blob in env.list(bodies::FOLDER)? {
         if !named.contains(&blob) {

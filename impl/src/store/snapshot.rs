@@ -122,6 +122,13 @@ impl Snapshot {
         self.bodies.get(&key[..])?.map(|sealed| BodyRow::unseal(&key, sealed.value())).transpose()
     }
 
+    /// The file that a segment of a body lies in; none if it is not here.
+    pub fn segment(&self, (dot, number): (Dot, u32)) -> Result<Option<String>, Error> {
+        let key = keys::segment(dot, number);
+        // A row that rotted names no file any more: the segment is not here.
+        Ok(self.bodies.get(&key[..])?.and_then(|sealed| String::unseal(&key, sealed.value()).ok()))
+    }
+
     /// Rows of the bodies table in one state, in order of dot, above `after`, at most `limit`.
     pub fn bodies(&self, state: u8, after: Option<Dot>, limit: usize) -> Result<Vec<(Dot, BodyRow)>, Error> {
         let start = after.map_or_else(|| vec![state], |dot| keys::body(state, dot).to_vec());

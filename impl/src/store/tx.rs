@@ -1,15 +1,13 @@
 //! One write transaction: the [`State`] on disk that operations are applied to.
 //!
 //! Besides records and vectors it keeps what follows from a record's change: which bodies are now wanted, and which are
-//! garbage. A body's file is never removed here; see `engine/collect.rs`.
+//! garbage (`body_table`).
 
-use super::{
-    BODIES, BOOKKEEPING, BodyRow, Error, LOG, OriginRow, RECORDS, STAGED, bookkeeping::Row, envelope, keys,
-};
+use super::{BODIES, BOOKKEEPING, Error, LOG, OriginRow, RECORDS, STAGED, bookkeeping::Row, envelope, keys};
 use crate::{
     causality::{Dot, Epoch, SiteId, VersionVector},
-    crdt::{Applied, ApplyError, Entry, Payload, Raise, Record, State, apply, codec},
-    object::{Body, ChainHash, Manifest, Op, RecordKey, chain_hash},
+    crdt::{Applied, ApplyError, Record, State, apply, codec},
+    object::{ChainHash, Op, RecordKey, chain_hash},
 };
 use redb::{ReadableTable, Table, WriteTransaction};
 use std::{
@@ -21,7 +19,7 @@ use std::{
 pub struct Tx<'t> {
     records: Table<'t, &'static [u8], &'static [u8]>,
     log: Table<'t, &'static [u8], &'static [u8]>,
-    bodies: Table<'t, &'static [u8], &'static [u8]>,
+    pub(super) bodies: Table<'t, &'static [u8], &'static [u8]>,
     bookkeeping: Table<'t, &'static [u8], &'static [u8]>,
     staged: Table<'t, &'static [u8], &'static [u8]>,
     own: (SiteId, Epoch),
@@ -87,104 +85,6 @@ impl<'t> Tx<'t> {
         let raised: Vec<Dot> =
             after.entries.keys().filter(|dot| !before.entries.contains_key(dot)).copied().collect();
         self.bodies_follow(key, before, after, &raised)
-    }
-
-    /// After a record changed: new external bodies are wanted, what purged versions held is garbage.
-    fn bodies_follow(
-        &mut self,
-        key: &RecordKey,
-        before: &Record,
-        after: &Record,
-        by: &[Dot],
-    ) -> Result<(), Error> {
-        for (&dot, entry) in before.entries.iter().filter(|(dot, _)| !after.entries.contains_key(dot)) {
-            self.remove_body_row(keys::WANTED, dot)?;
-            let held = self.remove_body_row(keys::HELD, dot)?;
-            // An inline body needs no file collected; it is kept only while its superseder's body has yet to arrive.
-            let needed = held.is_some() || (is_inline(entry) && self.any_body_outstanding(after, by)?);
-            if needed && let Payload::Version { content: Some(content), .. } = &entry.payload {
-                let held = held.unwrap_or_else(|| BodyRow { record: key.encode(), ..BodyRow::default() });
-                let content = Some((entry.hlc, content.clone()));
-                self.put_body_row(keys::GARBAGE, dot, &BodyRow { purged_by: by.to_vec(), content, ..held })?;
-            }
-        }
-        for (&dot, entry) in &after.entries {
-            let Some(manifest) = external(entry) else { continue };
-            if entry.raise == Raise::Lost {
-                self.remove_body_row(keys::WANTED, dot)?;
-            } else if !before.entries.contains_key(&dot) && self.body_row(keys::HELD, dot)?.is_none() {
-                let (size, blake3) = (manifest.size, manifest.blake3);
-                let row = BodyRow { size, blake3, record: key.encode(), ..BodyRow::default() };
-                self.put_body_row(keys::WANTED, dot, &row)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether one of these operations made a version whose body is not here yet.
-    fn any_body_outstanding(&self, record: &Record, by: &[Dot]) -> Result<bool, Error> {
-        for dot in by {
-            let is_external = record.entries.get(dot).is_some_and(|entry| external(entry).is_some());
-            if is_external && self.body_row(keys::HELD, *dot)?.is_none() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Notes that a wanted body now lies in a file, synced with its folder.
-    pub fn body_arrived(&mut self, dot: Dot, blob: &str) -> Result<bool, Error> {
-        match self.remove_body_row(keys::WANTED, dot)? {
-            Some(wanted) => {
-                self.put_body_row(keys::HELD, dot, &BodyRow { blob: blob.into(), ..wanted })?;
-                Ok(true)
-            }
-            None => Ok(false),
-        }
-    }
-
-    /// Notes that the file of a held body is gone or corrupt: the body is wanted again. `blob` is the file that was
-    /// read: if another has taken its place meanwhile, nothing changes.
-    pub fn body_vanished(&mut self, dot: Dot, blob: &str) -> Result<(), Error> {
-        if self.body_row(keys::HELD, dot)?.is_some_and(|held| held.blob == blob)
-            && let Some(held) = self.remove_body_row(keys::HELD, dot)?
-        {
-            self.put_body_row(keys::WANTED, dot, &BodyRow { blob: String::new(), ..held })?;
-        }
-        Ok(())
-    }
-
-    /// A row of the bodies table.
-    pub fn body_row(&self, state: u8, dot: Dot) -> Result<Option<BodyRow>, Error> {
-        let key = keys::body(state, dot);
-        self.bodies.get(&key[..])?.map(|sealed| BodyRow::unseal(&key, sealed.value())).transpose()
-    }
-
-    fn put_body_row(&mut self, state: u8, dot: Dot, row: &BodyRow) -> Result<(), Error> {
-        let key = keys::body(state, dot);
-        self.bodies.insert(&key[..], &row.seal(&key)[..])?;
-        Ok(())
-    }
-
-    /// Removes and returns a row of the bodies table.
-    pub fn remove_body_row(&mut self, state: u8, dot: Dot) -> Result<Option<BodyRow>, Error> {
-        let key = keys::body(state, dot);
-        let removed = self.bodies.remove(&key[..])?;
-        // A row that rotted says nothing any more; its file is collected as unnamed.
-        Ok(removed.and_then(|sealed| BodyRow::unseal(&key, sealed.value()).ok()))
-    }
-
-    /// What is kept of versions that one of these operations purged.
-    pub fn purged_by(&self, dot: Dot) -> Result<Vec<(Dot, BodyRow)>, Error> {
-        let mut found = Vec::new();
-        for row in self.bodies.range(&[keys::GARBAGE][..]..&[keys::GARBAGE + 1][..])? {
-            let (key, sealed) = row?;
-            let Ok(row) = BodyRow::unseal(key.value(), sealed.value()) else { continue };
-            if row.purged_by.contains(&dot) {
-                found.extend(keys::dot_of(&key.value()[1..]).map(|dot| (dot, row)));
-            }
-        }
-        Ok(found)
     }
 
     /// Reads a bookkeeping row.
@@ -390,20 +290,6 @@ fn drop_log(
         (keys::dot(Dot { site, epoch, seq: low + 1 }), keys::dot(Dot { site, epoch, seq: last + 1 }));
     log.retain_in::<&[u8], _>(&start[..]..&end[..], |_, _| false)?;
     Ok(())
-}
-
-fn is_inline(entry: &Entry) -> bool {
-    matches!(&entry.payload, Payload::Version { content: Some(content), .. } if content.manifest.body != Body::External)
-}
-
-/// The manifest of a version whose body lies in a file.
-pub(crate) fn external(entry: &Entry) -> Option<&Manifest> {
-    match &entry.payload {
-        Payload::Version { content: Some(content), .. } if content.manifest.body == Body::External => {
-            Some(&content.manifest)
-        }
-        _ => None,
-    }
 }
 
 pub(super) fn read_record(key: &[u8], sealed: &[u8]) -> Result<Record, Error> {

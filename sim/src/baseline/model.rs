@@ -302,7 +302,8 @@ impl Model {
         self.traffic.0 += message.len();
         self.traffic.1 += 1;
         if let Some(write) = version.content {
-            self.deliveries.push(Delivery { write, part: Part::End, from, to, at: self.now });
+            let parts = [Part::Start, Part::End]; // a message is whole
+            self.deliveries.extend(parts.map(|part| Delivery { write, part, from, to, at: self.now }));
         }
         self.site(to).stamper.learn(version.stamp);
         let is_news = self.offer(to, key, version);

@@ -7,7 +7,7 @@ use crate::{
     world::{
         disk::Disk,
         ground::State,
-        watch::{MARK, Part, mark, read_mark},
+        watch::{MARK, Part, read_mark},
     },
 };
 use std::{collections::BTreeSet, time::Duration};
@@ -182,15 +182,14 @@ impl Fault {
     }
 }
 
-/// Loses the file of a body whose end has reached no other site.
+/// Loses the file with the first bytes of a body whose end has reached no other site.
 fn lose_body(state: &mut State, site: u16, now: Duration, losses: &mut Vec<Loss>) -> Act {
     let spread: BTreeSet<WriteId> =
         state.watch.seen().iter().filter(|d| d.part == Part::End).map(|d| d.write).collect();
     let disk = &state.machine(site).disk;
     let found = disk.contents("bodies").find_map(|(name, bytes)| {
         let (write, part) = read_mark(bytes.get(..MARK)?)?;
-        let whole = bytes.ends_with(&mark(write, Part::End));
-        (part == Part::Start && whole && !spread.contains(&write)).then(|| (name.to_owned(), write))
+        (part == Part::Start && !spread.contains(&write)).then(|| (name.to_owned(), write))
     });
     let Some((name, write)) = found else { return Act::NotYet };
     state.machine(site).disk.lose(&name);

@@ -6,7 +6,7 @@
 //! if the superseder's own end is not destruction: what replaced a write and then vanished with its disk must have left
 //! the write before it standing, unless somebody wrote the key again after that.
 //!
-//! A write counts as destroyed only if the world took the disk or file that held it and had not delivered its last byte
+//! A write counts as destroyed only if the world took the disk or file that held it and had not delivered it whole
 //! to any other site that could keep it.
 
 use super::{Case, Promise, Violation};
@@ -337,10 +337,16 @@ pub fn destroyed_at(case: &Case<'_>, write: WriteId) -> Option<Duration> {
     let outcome = case.outcome;
     let (site, operation) = (case.op(write).site, &case.history().operations[&write]);
     let acked = operation.completed.unwrap_or(operation.invoked);
-    // Each site that had its last byte, with when; the writer's own first.
+    // Each site that had its first and its last byte, with when; the writer's own first.
     let mut holders: BTreeMap<u16, Duration> = BTreeMap::from([(site, acked)]);
-    for delivery in outcome.deliveries.iter().filter(|d| d.write == write && d.part == Part::End) {
-        holders.entry(delivery.to).or_insert(delivery.at);
+    for to in (0..outcome.plan.sites).filter(|to| *to != site) {
+        let first = |part| {
+            let mut here = outcome.deliveries.iter().filter(|d| d.write == write && d.to == to);
+            here.find(|d| d.part == part).map(|d| d.at)
+        };
+        if let (Some(start), Some(end)) = (first(Part::Start), first(Part::End)) {
+            holders.insert(to, start.max(end));
+        }
     }
     let mut last = None;
     for (holder, since) in holders {

@@ -96,10 +96,11 @@ impl Story {
         id
     }
 
-    /// A write's last byte came to a site.
+    /// All of a write's bytes came to a site.
     pub(super) fn delivered(&mut self, write: WriteId, to: u16, at: u64) {
         let from = self.plan.ops[write as usize - 1].site;
-        self.outcome.deliveries.push(Delivery { write, part: Part::End, from, to, at: ms(at) });
+        let parts = [Part::Start, Part::End];
+        self.outcome.deliveries.extend(parts.map(|part| Delivery { write, part, from, to, at: ms(at) }));
     }
 
     /// A site's disk went back to what it had at an instant.

@@ -10,8 +10,7 @@ use crate::{
 use anabranch::{
     causality::Dot,
     engine::{
-        Context, DeleteRequest, Engine, Error, GetRequest, Listed, Object, PutRequest, VersionKind, Versions,
-        Written,
+        Context, DeleteRequest, Engine, Error, GetRequest, Listed, PutRequest, VersionKind, Versions, Written,
     },
     env::{Env, timeout},
     object::BucketId,
@@ -199,14 +198,17 @@ impl<E: Env> Client<E> {
 
     async fn look(&self, op: &PlannedOp, version: Option<Dot>) -> (Shown, Option<Context>) {
         let request = GetRequest { bucket: bucket(&op.bucket), key: op.key.clone(), version, context: None };
-        shown(self.engine.get(request).await)
+        self.shown(request).await
     }
 
     async fn put(&self, op: &PlannedOp, size: usize, context: Option<Context>) -> Ending {
         let request = PutRequest {
             bucket: bucket(&op.bucket),
             key: op.key.clone(),
-            body: body::bytes_of(op.id, size),
+            body: match self.engine.store_body(&body::bytes_of(op.id, size)).await {
+                Ok(body) => body,
+                Err(error) => return refusal(&error),
+            },
             headers: BTreeMap::new(),
             context,
             condition: None,
@@ -315,9 +317,23 @@ impl<E: Env> Client<E> {
     }
 
     async fn read(&self, request: GetRequest, patience: Duration) -> Shown {
-        match timeout(&self.env, patience, self.engine.get(request)).await {
-            Some(answer) => shown(answer).0,
+        match timeout(&self.env, patience, self.shown(request)).await {
+            Some((shown, _)) => shown,
             None => Shown::Unavailable("no answer in time".into()),
+        }
+    }
+
+    /// A whole object, as a client finds it.
+    async fn shown(&self, request: GetRequest) -> (Shown, Option<Context>) {
+        let whole = async {
+            let object = self.engine.get(request).await?;
+            Ok((object.body.read_all().await?, object.context))
+        };
+        match whole.await {
+            Ok((bytes, context)) => (body::identify(&bytes), Some(context)),
+            Err(Error::NoSuchKey(_) | Error::NoSuchVersion(_)) => (Shown::Nothing, None),
+            Err(Error::Deleted(_)) => (Shown::Deleted, None),
+            Err(error) => (Shown::Unavailable(error.to_string()), None),
         }
     }
 
@@ -343,15 +359,6 @@ impl<E: Env> Client<E> {
         };
         let key: &mut KeyRead = dump.keys.entry((id.name().to_owned(), listed.key)).or_default();
         key.versions.push(version);
-    }
-}
-
-fn shown(read: Result<Object, Error>) -> (Shown, Option<Context>) {
-    match read {
-        Ok(object) => (body::identify(&object.body), Some(object.context)),
-        Err(Error::NoSuchKey(_) | Error::NoSuchVersion(_)) => (Shown::Nothing, None),
-        Err(Error::Deleted(_)) => (Shown::Deleted, None),
-        Err(error) => (Shown::Unavailable(error.to_string()), None),
     }
 }
 

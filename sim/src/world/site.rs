@@ -138,6 +138,8 @@ fn config(plan: &Plan, site: u16) -> node::Config {
     let mut engine = engine::Config::new(identity, members, [9; 32]);
     engine.reserve = Reserve { margin: crate::nemesis::RESERVE };
     engine.cache_bytes = plan.cache_bytes;
+    // Bodies of two segments at most: the marks at both ends tell which of them went where.
+    engine.segment_max = 32 << 10;
     engine.blind_window = plan.blind_window;
     engine.log_keep = plan.log_keep;
     let peers =
