@@ -11,7 +11,7 @@
 //! tables made from these models speak of unversioned buckets and must say so. Every rule runs over the same
 //! replication, which is kinder than the stores' own: what a site has acknowledged is sent to every other site until it
 //! arrives, over the plan's links; a site that lost its disk is filled up from all others; nothing rots. Faults are
-//! carried out by the same controller as for Anabranch; those that need Anabranch's files (`body-lost`, `bit-rot`) or
+//! carried out by the same controller as for Anabranch; those that need Anabranch's files (`body-lost`, `bit-rot`, `body-rot`) or
 //! its connections (`reset`, `corrupt`) find nothing to act on.
 //!
 //! Sources of the rules: `theory.md` §1.7, read from the stores' own code: MinIO `sortsBefore` (modification time first,

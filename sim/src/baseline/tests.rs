@@ -207,6 +207,7 @@ fn a_stormy_plan_ends_converges_and_repeats() {
         "slow-disk",
         "body-lost",
         "bit-rot",
+        "body-rot",
         "rebuild",
         "restore",
     ];

@@ -10,6 +10,7 @@ use crate::{
         watch::{MARK, Part, read_mark},
     },
 };
+use rand::Rng;
 use std::{collections::BTreeSet, time::Duration};
 
 /// What a fault asks of the simulator besides what it did to the ground.
@@ -125,6 +126,7 @@ impl Fault {
                 let rotted = machine.disk.rot("meta.redb", b"<<e0000", &mut machine.power);
                 return if rotted { Act::Done } else { Act::NotYet };
             }
+            Self::BodyRot { site } => return rot_body(state, *site),
             Self::Rebuild { site } => {
                 state.machine(*site).disk.wipe();
                 losses.push(Loss::Disk { site: *site, at: now, kept_until: Duration::ZERO });
@@ -167,6 +169,7 @@ impl Fault {
             | Self::Crash { .. }
             | Self::BodyLost { .. }
             | Self::BitRot { .. }
+            | Self::BodyRot { .. }
             | Self::Rebuild { .. }
             | Self::Restore { .. } => {}
         }
@@ -180,6 +183,27 @@ impl Fault {
             _ => None,
         }
     }
+}
+
+/// Flips a bit of a body's file, in its first mark, if all of the body has reached another site.
+fn rot_body(state: &mut State, site: u16) -> Act {
+    let reached = |part: Part| -> BTreeSet<(u16, WriteId)> {
+        let seen = state.watch.seen().iter().filter(|d| d.part == part && d.to != site);
+        seen.map(|d| (d.to, d.write)).collect()
+    };
+    let whole: BTreeSet<WriteId> =
+        reached(Part::Start).intersection(&reached(Part::End)).map(|(_, write)| *write).collect();
+    let machine = state.machine(site);
+    let found = machine.disk.contents("bodies").filter_map(|(name, bytes)| {
+        let (write, part) = read_mark(bytes.get(..MARK)?)?;
+        (part == Part::Start && whole.contains(&write)).then(|| (name.to_owned(), bytes[..MARK].to_vec()))
+    });
+    let found: Vec<_> = found.collect();
+    if found.is_empty() {
+        return Act::NotYet;
+    }
+    let (name, mark) = &found[machine.power.random_range(0..found.len())];
+    if machine.disk.rot(name, mark, &mut machine.power) { Act::Done } else { Act::NotYet }
 }
 
 /// Loses the file with the first bytes of a body whose end has reached no other site.

@@ -21,6 +21,7 @@
 //! | `slow-disk` | every disk access takes longer | added ms |
 //! | `body-lost` | the file of a body that no other site has yet is lost at its origin | – |
 //! | `bit-rot` | a bit of a stored record or log entry flips | – |
+//! | `body-rot` | a bit of a body's file flips, of a body that another site has too | – |
 //! | `rebuild` | the disk is replaced by an empty one | – |
 //! | `restore` | the disk is set back to a backup | its age in s |
 

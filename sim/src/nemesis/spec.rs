@@ -30,6 +30,7 @@ pub enum FaultKind {
     SlowDisk,
     BodyLost,
     BitRot,
+    BodyRot,
     Rebuild,
     Restore,
 }
@@ -98,6 +99,7 @@ pub enum Fault {
     SlowDisk { site: u16, added: Duration },
     BodyLost { site: u16 },
     BitRot { site: u16 },
+    BodyRot { site: u16 },
     Rebuild { site: u16 },
     Restore { site: u16, backup_at: Duration },
 }
@@ -184,6 +186,7 @@ impl FaultSpec {
             FaultKind::SlowDisk => Fault::SlowDisk { site, added: millis },
             FaultKind::BodyLost => Fault::BodyLost { site },
             FaultKind::BitRot => Fault::BitRot { site },
+            FaultKind::BodyRot => Fault::BodyRot { site },
             FaultKind::Rebuild => Fault::Rebuild { site },
             FaultKind::Restore => {
                 let age = Duration::from_secs_f64((value * share).max(0.1));
@@ -213,6 +216,7 @@ impl Fault {
             | Self::SlowDisk { site, .. }
             | Self::BodyLost { site }
             | Self::BitRot { site }
+            | Self::BodyRot { site }
             | Self::Rebuild { site }
             | Self::Restore { site, .. } => Some(*site),
         }

@@ -330,10 +330,8 @@ pub fn has_seen(case: &Case<'_>, later: WriteId, write: WriteId) -> bool {
 
 /// When the world took the last copy of a write that it can have had; none if some site must still have it.
 pub fn destroyed_at(case: &Case<'_>, write: WriteId) -> Option<Duration> {
-    /// Bytes delivered to a socket this shortly before that site itself failed may not have been synced.
+    /// Bytes read this shortly before that site itself failed may not have been synced.
     const GRACE: Duration = Duration::from_millis(500);
-    /// Bytes in a socket's buffer are gone when the connection is reset because their sender died.
-    const UNREAD: Duration = Duration::from_millis(300);
     let outcome = case.outcome;
     let (site, operation) = (case.op(write).site, &case.history().operations[&write]);
     let acked = operation.completed.unwrap_or(operation.invoked);
@@ -366,10 +364,6 @@ pub fn destroyed_at(case: &Case<'_>, write: WriteId) -> Option<Duration> {
         });
         let never_kept = holder != site
             && (outcome.outages.iter().any(|o| o.site == holder && o.at >= since && o.at <= since + GRACE)
-                || outcome
-                    .outages
-                    .iter()
-                    .any(|o| o.site != holder && o.at >= since && o.at <= since + UNREAD)
                 || unable_to_keep(case, holder, since, GRACE));
         match taken {
             Some(at) => last = Some(last.map_or(at, |last: Duration| last.max(at))),

@@ -25,12 +25,9 @@ pub(super) fn judge(case: &Case<'_>) -> Option<Violation> {
             _ => None,
         });
         let since = since.max().unwrap_or_default();
-        let rotten = case
-            .outcome
-            .plan
-            .faults
-            .iter()
-            .any(|f| f.fault == Fault::BitRot { site } && f.at <= audit.ended_at);
+        let rotten = case.outcome.plan.faults.iter().any(|f| {
+            [Fault::BitRot { site }, Fault::BodyRot { site }].contains(&f.fault) && f.at <= audit.ended_at
+        });
         if rotten || !audit.dump.failures.is_empty() {
             continue; // a damaged record is withdrawn until a peer has refilled it
         }

@@ -40,9 +40,14 @@ struct Shared {
 
 /// One end of a connection.
 pub struct SimConn {
+    ground: Arc<Ground>,
     control: Arc<ConnControl>,
     shared: Arc<Shared>,
     inner: ReadHalf<fabric::Stream>,
+    /// What is read is watched under this number.
+    watched: u64,
+    /// The other end's site, and this end's.
+    ends: (u16, u16),
 }
 
 /// A listening socket.
@@ -99,7 +104,8 @@ impl SimConn {
         let (inner, socket) = split(stream);
         let shared = Arc::new(Shared { outbox: Mutex::default(), filled: Notify::new() });
         fabric::spawn(Box::pin(pump(ground.clone(), control.clone(), shared.clone(), socket, from, to)));
-        Self { control, shared, inner }
+        let watched = ground.lock().watch.open();
+        Self { ground: ground.clone(), control, shared, inner, watched, ends: (to, from) }
     }
 
     fn outbox(&self) -> std::sync::MutexGuard<'_, Outbox> {
@@ -127,7 +133,6 @@ async fn pump(
     from: u16,
     to: u16,
 ) {
-    let conn = ground.lock().watch.open();
     let mut after = Duration::ZERO;
     loop {
         if control.is_reset() {
@@ -188,7 +193,7 @@ async fn pump(
         if control.is_reset() {
             return;
         }
-        ground.lock().delivered(conn, from, to, fabric::now(), &bytes);
+        ground.lock().arrived(from, to, fabric::now(), &bytes);
         if socket.write_all(&bytes).await.is_err() || socket.flush().await.is_err() {
             control.reset();
             return;
@@ -205,10 +210,13 @@ impl AsyncRead for SimConn {
         if self.control.is_reset() {
             return Poll::Ready(Err(Self::reset_error()));
         }
+        let before = buf.filled().len();
         let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
         if polled.is_pending() {
             *self.control.reader.lock().expect("no panic while held") = Some(cx.waker().clone());
         }
+        let (from, to) = self.ends;
+        self.ground.lock().delivered(self.watched, from, to, fabric::now(), &buf.filled()[before..]);
         polled
     }
 }

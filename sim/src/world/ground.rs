@@ -213,12 +213,16 @@ impl State {
         self.stall.random_bool(0.5)
     }
 
-    /// Bytes arrived.
-    pub fn delivered(&mut self, conn: u64, from: u16, to: u16, now: Duration, bytes: &[u8]) {
+    /// Bytes arrived at a socket.
+    pub fn arrived(&mut self, from: u16, to: u16, now: Duration, bytes: &[u8]) {
         self.trace.event(kind::BYTES, u64::from(from) << 16 | u64::from(to), now.as_nanos() as u64, bytes);
-        self.watch.bytes(conn, bytes, |write, part| Delivery { write, part, from, to, at: now });
         self.bytes += bytes.len() as u64;
         self.chunks += 1;
+    }
+
+    /// Bytes were taken out of a socket by the process that it belongs to.
+    pub fn delivered(&mut self, conn: u64, from: u16, to: u16, now: Duration, bytes: &[u8]) {
+        self.watch.bytes(conn, bytes, |write, part| Delivery { write, part, from, to, at: now });
     }
 
     /// Registers an open connection.

@@ -1,7 +1,8 @@
 //! The world's own knowledge of which write's bytes went where, read off the wire.
 //!
-//! Every body carries marks that name its write: one at its start, one at its end. The world scans what it delivers for
-//! them. So "another site had it" is known from the bytes, not from what the engine says of itself.
+//! Every body carries marks that name its write: one at its start, one at its end. The world scans what processes read
+//! from their sockets for them; bytes that nobody came to read were not delivered. So "another site had it" is known
+//! from the bytes, not from what the engine says of itself.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -14,7 +15,7 @@ pub enum Part {
     End,
 }
 
-/// A write's bytes arriving at a site's socket.
+/// A write's bytes read by a site's process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delivery {
     /// Which write.
