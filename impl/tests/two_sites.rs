@@ -4,7 +4,7 @@
 
 use anabranch::{
     causality::SiteId,
-    engine::{self, DeleteRequest, Engine, Error, GetRequest, Object, PutRequest},
+    engine::{self, DeleteRequest, Engine, Error, GetRequest, ListRequest, Object, PutRequest},
     env::tokio::TokioEnv,
     node::{Config, Node},
     object::BucketId,
@@ -131,7 +131,8 @@ async fn two_sites_replicate_both_ways_and_recover_after_a_restart() {
         matches!(eb.get(get("small")).await, Err(Error::NoSuchKey(_))).then_some(())
     })
     .await;
-    assert_eq!(ea.list(&bucket(), "", None, 10, false).await.unwrap().versions.len(), 1);
+    let request = ListRequest { all: false, ..ListRequest::all_of(bucket(), 10) };
+    assert_eq!(ea.list(request).await.unwrap().items.len(), 1);
     let status = eventually("the backlog is gone", async || {
         ea.status()
             .await

@@ -382,12 +382,8 @@ impl<E: Env> Engine<E> {
     /// Notes that a held segment cannot be read: it is fetched again from a peer.
     async fn segment_vanished(&self, (dot, number): SegmentOf, blob: String) -> Result<(), Error> {
         self.env().mark("body-vanished");
-        let (name, orphans) = (blob.clone(), self.shared.orphans.clone());
         self.submit(Purpose::Tidy, move |sequencer| {
-            if sequencer.tx.segment_vanished(dot, number, &name)? {
-                lock(&orphans).push(name);
-            }
-            Ok(Ok(()))
+            Ok(Ok(sequencer.tx.segment_vanished(dot, number, &blob)?))
         })
         .await?;
         self.bodies_changed();

@@ -23,15 +23,15 @@ pub(super) async fn run<E: Env>(engine: Engine<E>) {
 }
 
 async fn collect<E: Env>(engine: &Engine<E>) -> Result<(), Error> {
+    let cut = engine.stable_cut();
+    if !cut.is_empty() {
+        trim_logs(engine, cut).await?;
+        fold(engine).await?;
+        collect_bodies(engine, engine.complete_cut()).await?;
+    }
     let orphans = std::mem::take(&mut *lock(&engine.shared.orphans));
     remove_files(engine, orphans).await;
-    let cut = engine.stable_cut();
-    if cut.is_empty() {
-        return Ok(());
-    }
-    trim_logs(engine, cut).await?;
-    fold(engine).await?;
-    collect_bodies(engine, engine.complete_cut()).await
+    Ok(())
 }
 
 async fn trim_logs<E: Env>(engine: &Engine<E>, cut: VersionVector) -> Result<(), Error> {
@@ -139,23 +139,21 @@ async fn collect_page<E: Env>(
         return Ok(last);
     }
     engine.env().mark("body-collected");
-    let files = engine
+    engine
         .submit(Purpose::Tidy, move |sequencer| {
-            let mut files = Vec::new();
             for dot in due {
                 // It may have come to life since: a repair, or a version whose body it is now.
                 if sequencer.tx.body_row(keys::GARBAGE, dot)?.is_some() {
-                    files.extend(sequencer.tx.drop_garbage(dot)?);
+                    sequencer.tx.drop_garbage(dot)?;
                 }
             }
-            Ok(Ok(files))
+            Ok(Ok(()))
         })
         .await?;
-    // The rows went first: a crash here leaves files that nothing names, and the next start collects those.
-    remove_files(engine, files).await;
     Ok(last)
 }
 
+/// Removes files that nothing names. The rows went first: a crash here leaves them to the next start.
 async fn remove_files<E: Env>(engine: &Engine<E>, files: Vec<String>) {
     if files.is_empty() {
         return;

@@ -30,6 +30,23 @@ pub enum Error {
     /// A condition of the request does not hold.
     #[error("the condition {0} does not hold")]
     PreconditionFailed(&'static str),
+    /// The multipart upload does not exist at this site.
+    #[error("upload {0} does not exist: it was completed, given up, or never begun here")]
+    NoSuchUpload(String),
+    /// A part that a completion names is not here, or has another ETag.
+    #[error("part {0} was not uploaded with this ETag")]
+    InvalidPart(u16),
+    /// A completion names parts out of order.
+    #[error("the parts are not in ascending order")]
+    PartOrder,
+    /// A part that is not the last is too small.
+    #[error("part {number} has {size} bytes, and all but the last need {} at least", super::PART_MIN)]
+    PartTooSmall {
+        /// The part.
+        number: u16,
+        /// Its length in bytes.
+        size: u64,
+    },
     /// The context token was not issued for this key, or not by this cluster.
     #[error("the context token is not valid for this key: use the one returned with this key")]
     InvalidContext,

@@ -150,17 +150,12 @@ impl<E: Env> Engine<E> {
 
     /// Publishes a segment that was fetched, checked and synced. `false` if nobody wants it any more.
     pub async fn segment_fetched(&self, (dot, number): SegmentOf, blob: String) -> Result<bool, Error> {
-        let (files, orphans) = (self.unpublished(blob), self.shared.orphans.clone());
+        let files = self.unpublished(blob);
         let wanted = self
             .submit(Purpose::Grow, move |sequencer| {
                 let mut wanted = false;
-                if sequencer.tx.body_row(keys::WANTED, dot)?.is_some() {
-                    for blob in files.publish() {
-                        wanted = sequencer.tx.segment_arrived(dot, number, &blob)?;
-                        if !wanted {
-                            lock(&orphans).push(blob);
-                        }
-                    }
+                for blob in files.publish() {
+                    wanted = sequencer.tx.segment_arrived(dot, number, &blob)?;
                 }
                 if sequencer.tx.body_row(keys::WANTED, dot)?.is_none() {
                     sequencer.body_became_readable(dot);

@@ -1,7 +1,7 @@
 //! The engine: what a site does with a client's request and with a peer's operation.
 //!
 //! In reading order: [`writer`] sequences and commits everything that changes; [`body`] takes bytes in and gives them
-//! out; [`put`], [`delete`], [`tags`] and [`bucket`] are the clients' writes; [`get`] and [`list`] their reads; [`context`] is what a client hands back to say
+//! out; [`put`], [`upload`], [`delete`], [`tags`] and [`bucket`] are the clients' writes; [`get`] and [`list`] their reads; [`context`] is what a client hands back to say
 //! what it has seen; [`apply`], [`bootstrap`] and [`mend`] take in what peers send; [`collect`] drops what every member
 //! has. The engine defines what it needs from replication as plain data ([`members`], the wanted bodies) and never calls
 //! it: the log is the only bridge.
@@ -21,6 +21,7 @@ mod mend;
 mod put;
 mod tags;
 mod unseen;
+mod upload;
 mod writer;
 
 pub use apply::Taken;
@@ -30,9 +31,10 @@ pub use bucket::Bucket;
 pub use context::{Context, Seen};
 pub use error::{Error, Unavailable};
 pub use get::{GetRequest, Object, Wanted};
-pub use list::{Listed, VersionKind, Versions};
+pub use list::{After, Item, ListRequest, Listed, Page, Summary, VersionKind};
 pub use members::{Report, Status};
 pub use put::{Condition, DeleteRequest, PutRequest, Written};
+pub use upload::{BeginUpload, CompleteUpload, PART_MIN, PART_NUMBER_MAX};
 
 use crate::{
     causality::{HybridClock, SiteId, VersionVector},
@@ -74,6 +76,8 @@ pub struct Config {
     pub collect_every: Duration,
     /// How many operations of an origin the log keeps below the stable cut, for peers restored from a backup.
     pub log_keep: u64,
+    /// How many multipart uploads may be under way here.
+    pub uploads_max: usize,
     /// How many changes may wait for the writer; beyond it requests wait, and the wait is bounded by `wait_max`.
     pub queue_max: usize,
 }
@@ -93,6 +97,7 @@ impl Config {
             wait_max: Duration::from_secs(2),
             collect_every: Duration::from_secs(1),
             log_keep: 100_000,
+            uploads_max: 100_000,
             queue_max: 1024,
         }
     }

@@ -10,10 +10,10 @@ use crate::{
     conflict::{self, Policy},
     crdt::{Payload, Raise, Record},
     env::{Env, timeout},
-    object::{BucketId, Content, Kind, Manifest, RecordKey, Versioning},
+    object::{BucketId, Content, Kind, Manifest, Op, RecordKey, Versioning},
     store,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// A condition on what the key shows at this site when the write is sequenced.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,29 +75,13 @@ impl<E: Env> Engine<E> {
         let etag = hex(&md5);
         let manifest = Manifest { size, etag: etag.clone(), body, parts: Vec::new() };
         let content = Content { manifest, headers: request.headers };
-        let (condition, record) = (request.condition, key.clone());
+        let draw = Draw { record: key.clone(), seen, condition: request.condition, asked_at, content };
         let stamp = self
             .submit(Purpose::Grow, move |sequencer| {
-                let before = match prepare(sequencer, &record)? {
-                    Ok(before) => before,
+                let op = match write_version(sequencer, draw)? {
+                    Ok(op) => op,
                     Err(error) => return Ok(Err(error)),
                 };
-                if let Err(error) = check(&before.record, condition.as_ref()) {
-                    return Ok(Err(error));
-                }
-                let mut supersedes = before.superseded(seen.as_ref());
-                if matches!(condition, Some(Condition::Matches(_))) && seen.is_none() {
-                    supersedes = winner_and_twins(&before.record);
-                }
-                let draft = Draft {
-                    record,
-                    kind: Kind::Put { versioning: before.versioning, content },
-                    supersedes,
-                    context: seen.is_some() || matches!(condition, Some(Condition::Matches(_))),
-                    floor: floor(seen.as_ref()),
-                    asked_at,
-                };
-                let op = sequencer.write(&before.record, draft)?;
                 for (number, blob) in (0..).zip(files.publish()) {
                     sequencer.tx.segment_arrived(op.dot, number, &blob)?;
                 }
@@ -130,6 +114,42 @@ impl<E: Env> Engine<E> {
     pub(super) fn issue(&self, key: &RecordKey, seen: &Seen) -> Context {
         Context::issue(&self.config().cluster_key, key, seen)
     }
+}
+
+/// A new version on its way to its dot.
+pub(super) struct Draw {
+    pub(super) record: RecordKey,
+    pub(super) seen: Option<Seen>,
+    pub(super) condition: Option<Condition>,
+    pub(super) asked_at: Duration,
+    pub(super) content: Content,
+}
+
+/// Writes a new version, in the writer's order: its condition, what it supersedes, its dot.
+pub(super) fn write_version(
+    sequencer: &mut Sequencer<'_, '_>,
+    Draw { record, seen, condition, asked_at, content }: Draw,
+) -> Result<Result<Op, Error>, store::Error> {
+    let before = match prepare(sequencer, &record)? {
+        Ok(before) => before,
+        Err(error) => return Ok(Err(error)),
+    };
+    if let Err(error) = check(&before.record, condition.as_ref()) {
+        return Ok(Err(error));
+    }
+    let mut supersedes = before.superseded(seen.as_ref());
+    if matches!(condition, Some(Condition::Matches(_))) && seen.is_none() {
+        supersedes = winner_and_twins(&before.record);
+    }
+    let draft = Draft {
+        record,
+        kind: Kind::Put { versioning: before.versioning, content },
+        supersedes,
+        context: seen.is_some() || matches!(condition, Some(Condition::Matches(_))),
+        floor: floor(seen.as_ref()),
+        asked_at,
+    };
+    Ok(Ok(sequencer.write(&before.record, draft)?))
 }
 
 pub(super) fn object_key(bucket: &BucketId, key: &str) -> Result<RecordKey, Error> {

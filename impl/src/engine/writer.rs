@@ -259,7 +259,7 @@ async fn commit<E: Env>(
         .env()
         .blocking(Work::Write, move || {
             let (wall_ms, now) = (shared.env.wall_ms(), shared.env.monotonic());
-            let (answers, vector, suspects) = shared.store.commit(|tx| {
+            let ((answers, vector, suspects), mut orphans) = shared.store.commit(|tx| {
                 let mut sequencer =
                     Sequencer { tx, sequencing: &mut sequencing, wall_ms, now, clock_suspects: 0 };
                 let answers =
@@ -270,6 +270,7 @@ async fn commit<E: Env>(
                 }
                 Ok((answers, tx.vector().clone(), suspects))
             })?;
+            lock(&shared.orphans).append(&mut orphans);
             Ok((answers, sequencing, vector, suspects))
         })
         .await?;

@@ -56,7 +56,9 @@ pub(super) async fn send<E: Env>(
             .blocking(Work::Read, move || {
                 let (mut records, mut bytes, mut more) = (Vec::new(), 0, false);
                 let damaged: BTreeSet<Vec<u8>> = reading.damaged()?.iter().map(RecordKey::encode).collect();
-                reading.scan(&[], &start, |key, record| {
+                // The first key above the one that was sent last.
+                let from = if start.is_empty() { Vec::new() } else { [&start[..], &[0]].concat() };
+                reading.scan(&[], &from, |key, record| {
                     more = records.len() >= records_max || bytes >= bytes_max;
                     if more {
                         return false;

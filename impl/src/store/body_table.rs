@@ -2,7 +2,7 @@
 //!
 //! A body's state is one row; each of its segments that lies in a file here has a row of its own, so that a body of
 //! thousands of segments is not written anew for each that comes. Files are never removed here: rows go first, in a
-//! commit, and whoever committed removes the files then.
+//! commit, and the collector removes the files that it left to nobody.
 
 use super::{BodyRow, Error, bookkeeping::Row, keys, tx::Tx};
 use crate::{
@@ -68,13 +68,16 @@ impl Tx<'_> {
         Ok(false)
     }
 
-    /// Notes that a wanted segment now lies in a file, synced with its folder. `false` if nobody wants it.
+    /// Notes that a wanted segment now lies in a file, synced with its folder. `false` if nobody wants it: then nobody owns
+    /// the file either.
     pub fn segment_arrived(&mut self, dot: Dot, number: u32, blob: &str) -> Result<bool, Error> {
-        let Some(wanted) = self.body_row(keys::WANTED, dot)? else { return Ok(false) };
+        let wanted = self.body_row(keys::WANTED, dot)?;
         let key = keys::segment(dot, number);
-        if self.bodies.get(&key[..])?.is_some() {
+        let is_here = self.bodies.get(&key[..])?.is_some();
+        let Some(wanted) = wanted.filter(|_| !is_here) else {
+            self.orphans.push(blob.to_owned());
             return Ok(false);
-        }
+        };
         self.bodies.insert(&key[..], &blob.to_owned().seal(&key)[..])?;
         let row = BodyRow { missing: wanted.missing.saturating_sub(1), ..wanted };
         if row.missing == 0 {
@@ -87,31 +90,33 @@ impl Tx<'_> {
     }
 
     /// Notes that a segment's file is gone or corrupt: it is wanted again. `blob` is the file that was read: if another
-    /// has taken its place meanwhile, nothing changes, and `false` comes back.
-    pub fn segment_vanished(&mut self, dot: Dot, number: u32, blob: &str) -> Result<bool, Error> {
+    /// has taken its place meanwhile, nothing changes.
+    pub fn segment_vanished(&mut self, dot: Dot, number: u32, blob: &str) -> Result<(), Error> {
         let key = keys::segment(dot, number);
         let named = self.bodies.get(&key[..])?.map(|sealed| String::unseal(&key, sealed.value()));
         if !named.is_some_and(|named| named.map_or(true, |named| named == blob)) {
-            return Ok(false);
+            return Ok(());
         }
         self.bodies.remove(&key[..])?;
+        self.orphans.push(blob.to_owned());
         for state in [keys::HELD, keys::WANTED] {
             if let Some(row) = self.remove_body_row(state, dot)? {
                 self.put_body_row(keys::WANTED, dot, &BodyRow { missing: row.missing + 1, ..row })?;
                 break;
             }
         }
-        Ok(true)
+        Ok(())
     }
 
-    /// Removes a garbage body's rows and returns the files that are nobody's now.
-    pub fn drop_garbage(&mut self, dot: Dot) -> Result<Vec<String>, Error> {
+    /// Removes a garbage body's rows; its files are nobody's then.
+    pub fn drop_garbage(&mut self, dot: Dot) -> Result<(), Error> {
         self.remove_body_row(keys::GARBAGE, dot)?;
         let found: Vec<(u32, String)> = self.segments(dot)?.collect::<Result<_, _>>()?;
-        for (number, _) in &found {
-            self.bodies.remove(&keys::segment(dot, *number)[..])?;
+        for (number, blob) in found {
+            self.bodies.remove(&keys::segment(dot, number)[..])?;
+            self.orphans.push(blob);
         }
-        Ok(found.into_iter().map(|(_, blob)| blob).collect())
+        Ok(())
     }
 
     /// Gives the files of a garbage body to another version, which wants the same body.

@@ -6,6 +6,8 @@
 //! | log | origin, seq (big endian), hash of the record's key | operation as its origin encoded it |
 //! | bodies | `h`eld, `w`anted or `g`arbage, dot | what is known of a body |
 //! | bodies | `s`, dot, number of a segment (big endian) | the file that the segment lies in |
+//! | uploads | `u`, upload | a multipart upload under way |
+//! | uploads | `p`, upload, number (big endian) | one part of it |
 //! | staged | as records | a peer's record, until all of its state is here |
 //! | bookkeeping | `o` origin; `d` damaged record; names | [`super::bookkeeping`] |
 

@@ -1,8 +1,8 @@
 //! What a site keeps on its disk: records, the op log, bodies, and the bookkeeping between them.
 //!
 //! In reading order: [`envelope`] wraps each stored value, [`keys`] names them, [`tx`] is one transaction and the
-//! [`State`](crate::crdt::State) that operations are applied to, [`body_table`] what it knows of bodies, [`snapshot`]
-//! reads, [`bodies`] are the files beside the database, [`reserve`] keeps room for the day the disk is full, [`recover`] opens it all after any crash.
+//! [`State`](crate::crdt::State) that operations are applied to, [`body_table`] what it knows of bodies, [`uploads`]
+//! the multipart uploads under way, [`snapshot`] reads, [`bodies`] are the files beside the database, [`reserve`] keeps room for the day the disk is full, [`recover`] opens it all after any crash.
 //!
 //! Invariant: one commit holds record, log entry, vector and body reference of every operation in it. Acknowledgement,
 //! visibility and streaming to peers follow the commit's sync.
@@ -17,6 +17,7 @@ mod recover;
 pub mod reserve;
 mod snapshot;
 mod tx;
+mod uploads;
 
 pub(crate) use body_table::external;
 pub use bookkeeping::{BodyRow, Membership, MergeProgress, OriginRow};
@@ -24,6 +25,7 @@ pub(crate) use recover::database_bytes;
 pub use recover::{Identity, Opened, open};
 pub use snapshot::Snapshot;
 pub use tx::Tx;
+pub use uploads::{PartRow, StoredSegment, UploadId, UploadRow};
 
 use crate::{
     causality::{Epoch, SiteId},
@@ -37,6 +39,7 @@ pub(crate) const RECORDS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("
 pub(crate) const LOG: TableDefinition<&[u8], &[u8]> = TableDefinition::new("log");
 pub(crate) const BODIES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("bodies");
 pub(crate) const STAGED: TableDefinition<&[u8], &[u8]> = TableDefinition::new("staged");
+pub(crate) const UPLOADS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("uploads");
 pub(crate) const BOOKKEEPING: TableDefinition<&[u8], &[u8]> = TableDefinition::new("bookkeeping");
 
 /// Why the store could not do it.
@@ -142,22 +145,25 @@ impl Store {
 
     /// Runs one transaction and syncs it. Blocks; only the engine's writer calls it.
     ///
-    /// An error from `run` leaves nothing behind. An error of the commit itself is *unknown*: the transaction may or may
-    /// not be found at the next start.
-    pub fn commit<R>(&self, run: impl FnOnce(&mut Tx<'_>) -> Result<R, Error>) -> Result<R, CommitError> {
+    /// Besides its value come back the files that nothing names any more. An error from `run` leaves nothing behind. An
+    /// error of the commit itself is *unknown*: the transaction may or may not be found at the next start.
+    pub fn commit<R>(
+        &self,
+        run: impl FnOnce(&mut Tx<'_>) -> Result<R, Error>,
+    ) -> Result<(R, Vec<String>), CommitError> {
         let transaction = self.db.begin_write().map_err(|error| CommitError::Failed(error.into()))?;
-        let value = {
+        let done = {
             let mut tx = Tx::new(&transaction, self.epoch).map_err(CommitError::Failed)?;
             match run(&mut tx) {
                 Ok(value) => {
                     tx.flush().map_err(CommitError::Failed)?;
-                    value
+                    (value, tx.orphans())
                 }
                 Err(error) => return Err(CommitError::Refused(error)),
             }
         };
         transaction.commit().map_err(|error| CommitError::Failed(error.into()))?;
-        Ok(value)
+        Ok(done)
     }
 }
 

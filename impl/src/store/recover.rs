@@ -5,8 +5,8 @@
 //! collect body files that no row names.
 
 use super::{
-    BODIES, BOOKKEEPING, Error, LOG, RECORDS, STAGED, Store, backend::Backend, bodies, bookkeeping::Row,
-    keys, reserve::Reserve,
+    BODIES, BOOKKEEPING, Error, LOG, PartRow, RECORDS, STAGED, Store, UPLOADS, backend::Backend, bodies,
+    bookkeeping::Row, keys, reserve::Reserve,
 };
 use crate::{
     causality::{Epoch, SiteId, Timestamp, VersionVector},
@@ -89,7 +89,7 @@ fn start_epoch<E: Env>(
 ) -> Result<(Epoch, Timestamp), Error> {
     let transaction = db.begin_write()?;
     let found = {
-        for table in [RECORDS, LOG, BODIES, STAGED] {
+        for table in [RECORDS, LOG, BODIES, STAGED, UPLOADS] {
             transaction.open_table(table)?;
         }
         let mut table = transaction.open_table(BOOKKEEPING)?;
@@ -124,6 +124,15 @@ fn collect_unnamed<E: Env>(env: &E, store: &Store) -> Result<(), Error> {
             return Ok(());
         };
         named.insert(blob);
+    }
+    let uploads = store.db.begin_read()?.open_table(UPLOADS)?;
+    for row in uploads.range(&b"p"[..]..&b"q"[..])? {
+        let (key, sealed) = row?;
+        let Ok(part) = PartRow::unseal(key.value(), sealed.value()) else {
+            env.mark("body-row-corrupt");
+            return Ok(());
+        };
+        named.extend(part.segments.into_iter().map(|segment| segment.blob));
     }
     for blob in env.list(bodies::FOLDER)? {
         if !named.contains(&blob) {

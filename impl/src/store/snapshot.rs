@@ -1,7 +1,7 @@
 //! A consistent view of the store: what readers, senders and a state merge work from.
 
 use super::{
-    BODIES, BOOKKEEPING, BodyRow, Error, LOG, Membership, MergeProgress, OriginRow, RECORDS,
+    BODIES, BOOKKEEPING, BodyRow, Error, LOG, Membership, MergeProgress, OriginRow, RECORDS, UPLOADS,
     bookkeeping::Row,
     envelope, keys,
     tx::{read_origins, read_record, vector_of},
@@ -22,6 +22,7 @@ pub struct Snapshot {
     log: ReadTable,
     bodies: ReadTable,
     bookkeeping: ReadTable,
+    pub(super) uploads: ReadTable,
 }
 
 impl Snapshot {
@@ -31,6 +32,7 @@ impl Snapshot {
             log: transaction.open_table(LOG)?,
             bodies: transaction.open_table(BODIES)?,
             bookkeeping: transaction.open_table(BOOKKEEPING)?,
+            uploads: transaction.open_table(UPLOADS)?,
         })
     }
 
@@ -67,22 +69,19 @@ impl Snapshot {
         Ok(found)
     }
 
-    /// Visits the records whose encoded keys start with `prefix` and lie above `after`, until `visit` says stop.
-    /// A corrupt record is handed over as the error it is.
+    /// Visits the records whose encoded keys start with `prefix`, from a key on, until `visit` says stop. A corrupt record
+    /// is handed over as the error it is.
     pub fn scan(
         &self,
         prefix: &[u8],
-        after: &[u8],
+        from: &[u8],
         mut visit: impl FnMut(&[u8], Result<Record, Error>) -> bool,
     ) -> Result<(), Error> {
-        let start = if after > prefix { after } else { prefix };
+        let start = from.max(prefix);
         for row in self.records.range(start..)? {
             let (key, sealed) = row?;
             if !key.value().starts_with(prefix) {
                 break;
-            }
-            if key.value() == after {
-                continue;
             }
             if !visit(key.value(), read_record(key.value(), sealed.value())) {
                 break;

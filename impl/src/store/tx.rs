@@ -3,7 +3,9 @@
 //! Besides records and vectors it keeps what follows from a record's change: which bodies are now wanted, and which are
 //! garbage (`body_table`).
 
-use super::{BODIES, BOOKKEEPING, Error, LOG, OriginRow, RECORDS, STAGED, bookkeeping::Row, envelope, keys};
+use super::{
+    BODIES, BOOKKEEPING, Error, LOG, OriginRow, RECORDS, STAGED, UPLOADS, bookkeeping::Row, envelope, keys,
+};
 use crate::{
     causality::{Dot, Epoch, SiteId, VersionVector},
     crdt::{Applied, ApplyError, Record, State, apply, codec},
@@ -22,6 +24,9 @@ pub struct Tx<'t> {
     pub(super) bodies: Table<'t, &'static [u8], &'static [u8]>,
     bookkeeping: Table<'t, &'static [u8], &'static [u8]>,
     staged: Table<'t, &'static [u8], &'static [u8]>,
+    pub(super) uploads: Table<'t, &'static [u8], &'static [u8]>,
+    /// Files that nothing names any more once this is committed.
+    pub(super) orphans: Vec<String>,
     own: (SiteId, Epoch),
     applied: VersionVector,
     origins: BTreeMap<(SiteId, Epoch), OriginRow>,
@@ -37,6 +42,8 @@ impl<'t> Tx<'t> {
             log: transaction.open_table(LOG)?,
             bodies: transaction.open_table(BODIES)?,
             staged: transaction.open_table(STAGED)?,
+            uploads: transaction.open_table(UPLOADS)?,
+            orphans: Vec::new(),
             bookkeeping,
             own,
             applied: vector_of(&origins),
@@ -53,6 +60,10 @@ impl<'t> Tx<'t> {
             self.bookkeeping.insert(&key[..], &row.seal(&key)[..])?;
         }
         Ok(())
+    }
+
+    pub(super) fn orphans(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.orphans)
     }
 
     /// The dot that this opening's next operation takes.

@@ -10,7 +10,8 @@ use crate::{
 use anabranch::{
     causality::Dot,
     engine::{
-        Context, DeleteRequest, Engine, Error, GetRequest, Listed, PutRequest, VersionKind, Versions, Written,
+        Context, DeleteRequest, Engine, Error, GetRequest, ListRequest, Listed, Page, PutRequest,
+        VersionKind, Written,
     },
     env::{Env, timeout},
     object::BucketId,
@@ -26,6 +27,8 @@ pub const OWNER: &str = "tenant";
 
 /// How old an answer may be to be written on: well within the engine's blind window.
 const FRESH: Duration = Duration::from_millis(400);
+/// Versions on one page of a listing: few, so that listings go on where they stopped.
+const LISTED_MAX: usize = 50;
 /// How often a client looks before it takes what it got.
 const LOOKS: u32 = 2;
 
@@ -217,10 +220,10 @@ impl<E: Env> Client<E> {
     }
 
     async fn delete_version(&self, op: &PlannedOp) -> Ending {
-        let listed = match self.engine.list(&bucket(&op.bucket), &op.key, None, 1, true).await {
-            Ok(page) => {
-                page.versions.into_iter().find(|version| version.key == op.key && version.content.is_some())
-            }
+        let request =
+            ListRequest { prefix: op.key.clone(), ..ListRequest::all_of(bucket(&op.bucket), LISTED_MAX) };
+        let listed = match self.engine.list(request).await {
+            Ok(page) => page.versions().find(|version| version.key == op.key && version.content.is_some()),
             Err(error) => return refusal(&error),
         };
         let Some(newest) = listed else { return Ending::Refused("nothing to delete".into()) };
@@ -273,21 +276,22 @@ impl<E: Env> Client<E> {
         for found in buckets {
             let settings = format!("{:?} {:?}", found.versioning, found.policy);
             dump.buckets.insert(found.id.to_string(), settings);
-            let mut after: Option<String> = None;
+            let mut request = ListRequest::all_of(found.id.clone(), LISTED_MAX);
             loop {
-                let page = match self.list_page(&found.id, after.as_deref(), patience).await {
+                let page = match self.list_page(&request, patience).await {
                     Ok(page) => page,
                     Err(error) => {
                         dump.failures.push(format!("{}: {error}", found.id));
                         break;
                     }
                 };
-                for listed in page.versions {
+                let next = page.next.clone();
+                for listed in page.versions() {
                     self.read_version(&found.id, listed, &mut dump, patience).await;
                 }
-                after = page.next_after;
-                if after.is_none() {
-                    break;
+                match next {
+                    Some(after) => request.after = after,
+                    None => break,
                 }
             }
         }
@@ -299,15 +303,10 @@ impl<E: Env> Client<E> {
     }
 
     /// One page; a client that is told to retry does, for as long as its patience lasts.
-    async fn list_page(
-        &self,
-        id: &BucketId,
-        after: Option<&str>,
-        patience: Duration,
-    ) -> Result<Versions, Error> {
+    async fn list_page(&self, request: &ListRequest, patience: Duration) -> Result<Page, Error> {
         let start = self.env.monotonic();
         loop {
-            match self.engine.list(id, "", after, 100, true).await {
+            match self.engine.list(request.clone()).await {
                 Err(Error::Unavailable(_)) if self.env.monotonic().saturating_sub(start) < patience => {
                     fabric::sleep(Duration::from_millis(200)).await;
                 }
