@@ -4,9 +4,14 @@ use anabranch_sim::{oracle::Verdict, runner, scenario::Scenario};
 use std::path::Path;
 
 /// Scenario, seed (of the madsim world), and what it found.
-const FOUND: [(&str, u64, &str); 9] = [
+const FOUND: [(&str, u64, &str); 10] = [
     ("bad-wires", 135, "a bit flipped in a frame's length made the reader swallow all frames after it"),
     ("bit-rot", 8, "state merges spread the mark of a damaged record to every site"),
+    (
+        "bit-rot",
+        97,
+        "the body of a version that ended while its record was out of service was wanted for ever",
+    ),
     ("bit-rot", 103, "a withdrawn record was sent as absent in a state merge, and read as purged"),
     (
         "bit-rot",

@@ -89,6 +89,7 @@ impl<E: Env> Engine<E> {
                 // log or at the peer all the same.
                 let after = repair::repair(&Record::default(), &applied, &theirs, &cut, &log);
                 tx.replace(&key, &before, &after)?;
+                tx.settle_bodies(&key, &after)?;
                 tx.remove_row(&keys::damaged(&key.encode()))?;
                 Ok(Ok(Some(repair::restored(&before, &after))))
             })

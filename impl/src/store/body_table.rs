@@ -48,6 +48,32 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// After a record was refilled: what ended while it was out of service ended unseen. Bodies of versions that it does not
+    /// hold are not wanted any more, and their files are garbage.
+    pub fn settle_bodies(&mut self, key: &RecordKey, record: &Record) -> Result<(), Error> {
+        let encoded = key.encode();
+        let mut gone = Vec::new();
+        for state in [keys::HELD, keys::WANTED] {
+            for row in self.bodies.range(&[state][..]..&[state + 1][..])? {
+                let (row_key, sealed) = row?;
+                let Some(dot) = keys::dot_of(&row_key.value()[1..]) else { continue };
+                let is_of_record =
+                    BodyRow::unseal(row_key.value(), sealed.value()).is_ok_and(|row| row.record == encoded);
+                if is_of_record && !record.entries.contains_key(&dot) {
+                    gone.push((state, dot));
+                }
+            }
+        }
+        for (state, dot) in gone {
+            self.remove_body_row(state, dot)?;
+            if self.segments(dot)?.next().is_some() {
+                let row = BodyRow { record: encoded.clone(), ..BodyRow::default() };
+                self.put_body_row(keys::GARBAGE, dot, &row)?;
+            }
+        }
+        Ok(())
+    }
+
     /// A version is in its record again or for the first time: what of its body is not here is wanted.
     fn want(&mut self, key: &RecordKey, dot: Dot, segments: &[Segment]) -> Result<(), Error> {
         self.remove_body_row(keys::GARBAGE, dot)?; // a repair brought it back

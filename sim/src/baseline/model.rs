@@ -302,7 +302,7 @@ impl Model {
         self.traffic.0 += message.len();
         self.traffic.1 += 1;
         if let Some(write) = version.content {
-            let parts = [Part::Start, Part::End]; // a message is whole
+            let parts = [Part::Start, Part::Middle, Part::End]; // a message is whole
             self.deliveries.extend(parts.map(|part| Delivery { write, part, from, to, at: self.now }));
         }
         self.site(to).stamper.learn(version.stamp);

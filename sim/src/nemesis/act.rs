@@ -7,7 +7,7 @@ use crate::{
     world::{
         disk::Disk,
         ground::State,
-        watch::{MARK, Part, read_mark},
+        watch::{MARK, Part, mark, read_mark},
     },
 };
 use rand::Rng;
@@ -191,12 +191,15 @@ fn rot_body(state: &mut State, site: u16) -> Act {
         let seen = state.watch.seen().iter().filter(|d| d.part == part && d.to != site);
         seen.map(|d| (d.to, d.write)).collect()
     };
-    let whole: BTreeSet<WriteId> =
-        reached(Part::Start).intersection(&reached(Part::End)).map(|(_, write)| *write).collect();
+    let (start, middle, end) = (reached(Part::Start), reached(Part::Middle), reached(Part::End));
     let machine = state.machine(site);
     let found = machine.disk.contents("bodies").filter_map(|(name, bytes)| {
         let (write, part) = read_mark(bytes.get(..MARK)?)?;
-        (part == Part::Start && whole.contains(&write)).then(|| (name.to_owned(), bytes[..MARK].to_vec()))
+        let is_first_of_two = memchr::memmem::find(bytes, &mark(write, Part::Middle)).is_some();
+        let is_whole = |at: &(u16, WriteId)| {
+            at.1 == write && end.contains(at) && (!is_first_of_two || middle.contains(at))
+        };
+        (part == Part::Start && start.iter().any(is_whole)).then(|| (name.to_owned(), bytes[..MARK].to_vec()))
     });
     let found: Vec<_> = found.collect();
     if found.is_empty() {

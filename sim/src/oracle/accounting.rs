@@ -14,7 +14,7 @@ use crate::{
     history::{Dump, Ending, Place, Shown, WriteId},
     nemesis::Loss,
     workload::Action,
-    world::watch::Part,
+    world::watch::{Part, SEGMENT},
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -257,12 +257,12 @@ impl<'a, F: Fn(WriteId) -> Option<Place>> Ends<'a, F> {
     fn was_followed(&self, gone: WriteId, others: &[WriteId]) -> bool {
         let history = self.case.history();
         let acked = history.operations[&gone].completed.unwrap_or(Duration::MAX);
-        others.iter().map(|id| &history.operations[id]).filter(|o| o.id != gone && o.invoked >= acked).any(
-            |o| {
-                let found = (self.found)(o.id).is_some_and(|place| place < Place::Noncurrent);
-                found || (o.ending == Ending::Acked && matches!(self.case.op(o.id).action, Action::Delete))
-            },
-        )
+        let later = others.iter().map(|id| &history.operations[id]).filter(|o| o.id != gone);
+        // One that was under way may have come after it.
+        later.filter(|o| o.completed.is_none_or(|done| done >= acked)).any(|o| {
+            let took_the_key = self.known.get(&o.id).is_some_and(|end| *end != End::Destroyed);
+            took_the_key || matches!(self.case.op(o.id).action, Action::Delete)
+        })
     }
 
     fn why(&self, write: WriteId, others: &[WriteId]) -> LostKind {
@@ -335,35 +335,36 @@ pub fn destroyed_at(case: &Case<'_>, write: WriteId) -> Option<Duration> {
     let outcome = case.outcome;
     let (site, operation) = (case.op(write).site, &case.history().operations[&write]);
     let acked = operation.completed.unwrap_or(operation.invoked);
-    // Each site that had its first and its last byte, with when; the writer's own first.
-    let mut holders: BTreeMap<u16, Duration> = BTreeMap::from([(site, acked)]);
+    // Each site that had all of it, with when the first and the last of it came; the writer's own first.
+    let has_two_segments = case.op(write).action.bytes() > SEGMENT as u64;
+    let parts = [Part::Start, Part::Middle, Part::End];
+    let parts = parts.iter().filter(|part| **part != Part::Middle || has_two_segments);
+    let mut holders = BTreeMap::from([(site, (acked.saturating_sub(GRACE), acked))]);
     for to in (0..outcome.plan.sites).filter(|to| *to != site) {
         let first = |part| {
             let mut here = outcome.deliveries.iter().filter(|d| d.write == write && d.to == to);
             here.find(|d| d.part == part).map(|d| d.at)
         };
-        if let (Some(start), Some(end)) = (first(Part::Start), first(Part::End)) {
-            holders.insert(to, start.max(end));
-        }
+        let came: Option<Vec<Duration>> = parts.clone().map(|part| first(*part)).collect();
+        let span = came.and_then(|came| Some((*came.iter().min()?, *came.iter().max()?)));
+        holders.extend(span.map(|span| (to, span)));
     }
     let mut last = None;
-    for (holder, since) in holders {
+    for (holder, (from, since)) in holders {
         let taken = outcome.losses.iter().find_map(|loss| match loss {
             // A backup taken just before the write was acknowledged may or may not hold it.
             Loss::Disk { site, at, kept_until }
-                if *site == holder && *at >= since && *kept_until <= since + GRACE =>
+                if *site == holder && *at >= from && *kept_until <= since + GRACE =>
             {
                 Some(*at)
             }
-            Loss::Body { site, at, write: lost }
-                if *site == holder && *lost == write && *at + GRACE >= since =>
-            {
+            Loss::Body { site, at, write: lost } if *site == holder && *lost == write && *at >= from => {
                 Some(*at)
             }
             _ => None,
         });
         let never_kept = holder != site
-            && (outcome.outages.iter().any(|o| o.site == holder && o.at >= since && o.at <= since + GRACE)
+            && (outcome.outages.iter().any(|o| o.site == holder && o.at >= from && o.at <= since + GRACE)
                 || unable_to_keep(case, holder, since, GRACE));
         match taken {
             Some(at) => last = Some(last.map_or(at, |last: Duration| last.max(at))),

@@ -99,7 +99,7 @@ impl Story {
     /// All of a write's bytes came to a site.
     pub(super) fn delivered(&mut self, write: WriteId, to: u16, at: u64) {
         let from = self.plan.ops[write as usize - 1].site;
-        let parts = [Part::Start, Part::End];
+        let parts = [Part::Start, Part::Middle, Part::End];
         self.outcome.deliveries.extend(parts.map(|part| Delivery { write, part, from, to, at: ms(at) }));
     }
 

@@ -2,13 +2,19 @@
 
 use crate::{
     history::{Shown, WriteId},
-    world::watch::{MARK, Part, mark, read_mark},
+    world::watch::{CHUNK, MARK, Part, SEGMENT, mark, read_mark},
 };
 use bytes::Bytes;
 
-/// The bytes of a write: its start mark, filler drawn from its number, its end mark.
-pub fn bytes_of(write: WriteId, size: usize) -> Bytes {
+/// The length of a body of about so many bytes: no mark straddles two messages.
+fn whole(size: usize) -> usize {
     let size = size.max(2 * MARK);
+    if size > CHUNK && size % CHUNK < MARK { size - size % CHUNK } else { size }
+}
+
+/// The bytes of a write: its marks, and filler drawn from its number between them.
+pub fn bytes_of(write: WriteId, size: usize) -> Bytes {
+    let size = whole(size);
     let mut bytes = Vec::with_capacity(size);
     bytes.extend_from_slice(&mark(write, Part::Start));
     let mut state = u64::from(write) ^ 0x9e37_79b9_7f4a_7c15;
@@ -18,6 +24,9 @@ pub fn bytes_of(write: WriteId, size: usize) -> Bytes {
         bytes.push(b'a' + ((state >> 40) % 26) as u8);
     }
     bytes.extend_from_slice(&mark(write, Part::End));
+    if size > SEGMENT {
+        bytes[SEGMENT - MARK..SEGMENT].copy_from_slice(&mark(write, Part::Middle));
+    }
     bytes.into()
 }
 
@@ -39,7 +48,7 @@ mod tests {
 
     #[test]
     fn a_body_tells_its_write_and_a_changed_one_is_noticed() {
-        for size in [1, 24, 25, 5000] {
+        for size in [1, 24, 25, 5000, SEGMENT, SEGMENT + 5, SEGMENT + MARK, 60_000] {
             let bytes = bytes_of(77, size);
             assert_eq!(identify(&bytes), Shown::Write(77));
             let mut changed = bytes.to_vec();

@@ -1,6 +1,13 @@
 //! A site's process in the simulation: the real node, and its clients beside it.
 
-use super::{Wrap, control::Controller, env::SimEnv, fabric, ground::Ground};
+use super::{
+    Wrap,
+    control::Controller,
+    env::SimEnv,
+    fabric,
+    ground::Ground,
+    watch::{CHUNK, SEGMENT},
+};
 use crate::{
     history::Dump,
     nemesis::Loss,
@@ -138,15 +145,14 @@ fn config(plan: &Plan, site: u16) -> node::Config {
     let mut engine = engine::Config::new(identity, members, [9; 32]);
     engine.reserve = Reserve { margin: crate::nemesis::RESERVE };
     engine.cache_bytes = plan.cache_bytes;
-    // Bodies of two segments at most: the marks at both ends tell which of them went where.
-    engine.segment_max = 32 << 10;
+    engine.segment_max = SEGMENT as u64;
     engine.blind_window = plan.blind_window;
     engine.log_keep = plan.log_keep;
     let peers =
         (0..plan.sites).filter(|other| *other != site).map(|other| (SiteId(other), format!("s{other}")));
     let mut replication = replication::Config::new(format!("s{site}"), peers.collect());
     replication.merge_chunk_records = 8;
-    replication.body_chunk_bytes = 16 << 10;
+    replication.body_chunk_bytes = CHUNK;
     replication.body_workers = 2;
     node::Config { engine, replication }
 }

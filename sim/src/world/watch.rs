@@ -1,6 +1,6 @@
 //! The world's own knowledge of which write's bytes went where, read off the wire.
 //!
-//! Every body carries marks that name its write: one at its start, one at its end. The world scans what processes read
+//! Every body carries marks that name its write: at its start, at its end, and where its first segment ends. The world scans what processes read
 //! from their sockets for them; bytes that nobody came to read were not delivered. So "another site had it" is known
 //! from the bytes, not from what the engine says of itself.
 
@@ -11,9 +11,16 @@ use std::{collections::BTreeMap, time::Duration};
 pub enum Part {
     /// The first bytes.
     Start,
+    /// The last bytes of the first of two segments.
+    Middle,
     /// The last bytes.
     End,
 }
+
+/// How large a segment is in simulations: bodies have two at most, so that three marks tell whether all of one came.
+pub const SEGMENT: usize = 32 << 10;
+/// How much of a body one message carries in simulations.
+pub const CHUNK: usize = 16 << 10;
 
 /// A write's bytes read by a site's process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,10 +40,14 @@ pub struct Delivery {
 /// Length of a mark.
 pub const MARK: usize = 12;
 
-/// The mark of a part of a write's body: `<<s0000002a>` or `<<e0000002a>`.
+/// The mark of a part of a write's body: `<<s0000002a>`, `<<m0000002a>` or `<<e0000002a>`.
 pub fn mark(write: u32, part: Part) -> [u8; MARK] {
     let mut mark = *b"<<s00000000>";
-    mark[2] = if part == Part::Start { b's' } else { b'e' };
+    mark[2] = match part {
+        Part::Start => b's',
+        Part::Middle => b'm',
+        Part::End => b'e',
+    };
     mark[3..11].copy_from_slice(format!("{write:08x}").as_bytes());
     mark
 }
@@ -48,6 +59,7 @@ pub fn read_mark(bytes: &[u8]) -> Option<(u32, Part)> {
     }
     let part = match bytes[2] {
         b's' => Part::Start,
+        b'm' => Part::Middle,
         b'e' => Part::End,
         _ => return None,
     };
