@@ -124,9 +124,15 @@ async fn two_sites_replicate_both_ways_and_recover_after_a_restart() {
     let ea = a.node.engine().clone();
     assert_ne!(ea.origin(), epoch);
     assert_eq!(read(&ea, "small").await.unwrap().1, "two");
-    ea.delete(DeleteRequest { bucket: bucket(), key: "small".into(), version: None, context: None })
-        .await
-        .unwrap();
+    ea.delete(DeleteRequest {
+        bucket: bucket(),
+        key: "small".into(),
+        version: None,
+        context: None,
+        condition: None,
+    })
+    .await
+    .unwrap();
     eventually("the delete arrives", async || {
         matches!(eb.get(get("small")).await, Err(Error::NoSuchKey(_))).then_some(())
     })

@@ -10,7 +10,7 @@
 
 use crate::{
     causality::{Dot, Stamp},
-    crdt::{Entry, Payload, Record, Status},
+    crdt::{Entry, Payload, Raise, Record, Status},
 };
 
 /// How a bucket settles concurrent versions.
@@ -70,6 +70,22 @@ pub fn current(record: &Record) -> Option<(Stamp, &Entry)> {
     })
 }
 
+/// The version that S3 calls `null`: what a write to an unversioned or suspended bucket left and nothing replaced. Others
+/// made so, which were kept because nobody had seen them, are named by ids of their own.
+pub fn null_version(record: &Record) -> Option<(Stamp, &Entry)> {
+    let is_null =
+        |entry: &Entry| matches!(&entry.payload, Payload::Version { versioning, .. } if versioning.is_null());
+    let nulls = || record.versions().filter(|(_, entry)| is_null(entry));
+    current(record)
+        .filter(|(_, entry)| is_null(entry))
+        .or_else(|| {
+            nulls().filter(|(_, entry)| entry.status() == Status::Live).max_by_key(|(stamp, _)| *stamp)
+        })
+        .or_else(|| {
+            nulls().filter(|(_, entry)| entry.raise == Raise::Displaced).max_by_key(|(stamp, _)| *stamp)
+        })
+}
+
 /// Whether two versions have the same content: such a pair is no conflict (a client's retry at two sites).
 pub fn are_twins(a: &Entry, b: &Entry) -> bool {
     match (&a.payload, &b.payload) {
@@ -110,7 +126,7 @@ impl ConflictRecord {
             .versions()
             .filter(|(stamp, entry)| {
                 entry.status() == Status::History
-                    && (entry.raise == crate::crdt::Raise::Retained || named_together.contains(&stamp.dot))
+                    && (entry.raise == Raise::Retained || named_together.contains(&stamp.dot))
             })
             .map(|(stamp, _)| stamp.dot)
             .collect();

@@ -1,6 +1,9 @@
 //! What a client is told, by what it can do about it.
 
-use crate::{causality::SiteId, store};
+use crate::{
+    causality::{SiteId, Stamp},
+    store,
+};
 use thiserror::Error;
 
 /// Why a request was not carried out.
@@ -12,9 +15,16 @@ pub enum Error {
     /// The key shows nothing here.
     #[error("key {0} does not exist")]
     NoSuchKey(String),
-    /// What the key shows is a delete marker.
-    #[error("key {0} is deleted")]
-    Deleted(String),
+    /// What the key shows, or the version asked for, is a delete marker.
+    #[error("key {key} is deleted")]
+    Deleted {
+        /// The key.
+        key: String,
+        /// The marker.
+        marker: Stamp,
+        /// Whether it is the key's null version.
+        is_null: bool,
+    },
     /// The version does not exist here.
     #[error("version {0} does not exist")]
     NoSuchVersion(String),

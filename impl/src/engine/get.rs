@@ -4,11 +4,40 @@ use super::{BodyReader, Context, Engine, Error, Seen, SegmentOf, Unavailable, lo
 use crate::{
     causality::{Dot, Stamp},
     conflict,
-    crdt::{Payload, Record},
+    crdt::{Entry, Payload, Record},
     env::{Env, watched::Follower},
     object::{BucketId, Content, RecordKey, Segment},
     store::{self, BodyRow, Snapshot, keys},
 };
+use std::collections::BTreeMap;
+
+/// One version of a key, as a client names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VersionRef {
+    /// By its dot.
+    Dot(Dot),
+    /// The one that S3 calls `null`: see [`conflict::null_version`].
+    Null,
+}
+
+impl VersionRef {
+    /// The version in a record.
+    pub(super) fn find(self, record: &Record) -> Option<(Stamp, &Entry)> {
+        match self {
+            Self::Dot(dot) => record.versions().find(|(stamp, _)| stamp.dot == dot),
+            Self::Null => conflict::null_version(record),
+        }
+    }
+}
+
+impl std::fmt::Display for VersionRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Dot(dot) => write!(f, "{dot}"),
+            Self::Null => f.write_str("null"),
+        }
+    }
+}
 
 /// A read of a key.
 #[derive(Clone, Debug)]
@@ -18,7 +47,7 @@ pub struct GetRequest {
     /// The object key.
     pub key: String,
     /// One version; without it what the key shows.
-    pub version: Option<Dot>,
+    pub version: Option<VersionRef>,
     /// What the client has seen elsewhere: the answer is not older, or 503.
     pub context: Option<Context>,
 }
@@ -27,6 +56,10 @@ pub struct GetRequest {
 pub struct Object<E: Env> {
     /// The version.
     pub version: Stamp,
+    /// Whether it is the key's null version.
+    pub is_null: bool,
+    /// Its tags, if any were set since it was written.
+    pub tags: Option<BTreeMap<String, String>>,
     /// Its manifest and headers.
     pub content: Content,
     /// Its bytes, to be read.
@@ -56,14 +89,15 @@ impl<E: Env> Engine<E> {
             return Err(Unavailable::Damaged.into());
         }
         let found = match request.version {
-            Some(dot) => record.versions().find(|(stamp, _)| stamp.dot == dot),
+            Some(version) => version.find(&record),
             None => conflict::current(&record),
         };
         let Some((version, entry)) = found else {
             return Err(self.absent(&key, request.version).await?);
         };
         let Payload::Version { content: Some(content), .. } = &entry.payload else {
-            return Err(Error::Deleted(key.to_string()));
+            let is_null = conflict::null_version(&record).is_some_and(|(null, _)| null == version);
+            return Err(Error::Deleted { key: key.to_string(), marker: version, is_null });
         };
         let manifest = &content.manifest;
         let body = BodyReader::new(self, version.dot, manifest.size, manifest.body.clone());
@@ -77,11 +111,13 @@ impl<E: Env> Engine<E> {
         }
         let siblings = conflict::ConflictRecord::of(&record).siblings.len().saturating_sub(1);
         let context = self.issue(&key, &Seen { stamps });
-        Ok(Object { version, content: content.clone(), body, siblings, context })
+        let is_null = conflict::null_version(&record).is_some_and(|(null, _)| null == version);
+        let tags = record.tags_of(version.dot).map(|(_, tags)| tags.clone());
+        Ok(Object { version, is_null, tags, content: content.clone(), body, siblings, context })
     }
 
     /// Why nothing is shown.
-    async fn absent(&self, key: &RecordKey, version: Option<Dot>) -> Result<Error, Error> {
+    async fn absent(&self, key: &RecordKey, version: Option<VersionRef>) -> Result<Error, Error> {
         if !self.is_joined() {
             return Ok(Unavailable::Rebuilding.into());
         }

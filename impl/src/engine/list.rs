@@ -252,10 +252,11 @@ impl Listing {
 /// The versions of a key that are listed, newest first.
 fn versions_of(key: &str, record: &Record, all: bool) -> Vec<Listed> {
     let current = conflict::current(record).map(|(stamp, _)| stamp);
+    let null = conflict::null_version(record).map(|(stamp, _)| stamp);
     let mut listed: Vec<Listed> = record
         .versions()
         .filter_map(|(version, entry)| {
-            let Payload::Version { content, versioning } = &entry.payload else { return None };
+            let Payload::Version { content, .. } = &entry.payload else { return None };
             let kind = match entry.status() {
                 _ if Some(version) == current => VersionKind::Current,
                 Status::Live => VersionKind::Sibling,
@@ -272,7 +273,7 @@ fn versions_of(key: &str, record: &Record, all: bool) -> Vec<Listed> {
             Some(Listed {
                 key: key.into(),
                 version,
-                is_null: versioning.is_null(),
+                is_null: Some(version) == null,
                 kind,
                 content: content.as_ref().map(summary),
                 is_lost: entry.raise == Raise::Lost,

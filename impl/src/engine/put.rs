@@ -1,7 +1,7 @@
 //! One local write, from its bytes to its commit.
 
 use super::{
-    Context, Engine, Error, Seen, StoredBody, Unavailable,
+    Context, Engine, Error, Seen, StoredBody, Unavailable, VersionRef,
     context::hex,
     writer::{Draft, Purpose, Sequencer},
 };
@@ -49,9 +49,11 @@ pub struct DeleteRequest {
     /// The object key.
     pub key: String,
     /// The version to end for good; without it the key is deleted.
-    pub version: Option<Dot>,
+    pub version: Option<VersionRef>,
     /// What the client has seen of the key.
     pub context: Option<Context>,
+    /// Under which condition.
+    pub condition: Option<Condition>,
 }
 
 /// What a write left.
@@ -218,7 +220,7 @@ impl Before {
     }
 }
 
-fn check(record: &Record, condition: Option<&Condition>) -> Result<(), Error> {
+pub(super) fn check(record: &Record, condition: Option<&Condition>) -> Result<(), Error> {
     let shown = conflict::current(record).and_then(|(_, entry)| match &entry.payload {
         Payload::Version { content, .. } => content.as_ref(),
         _ => None,

@@ -1,19 +1,18 @@
 //! The tags of a version.
 
 use super::{
-    Engine, Error, Unavailable,
+    Engine, Error, Unavailable, VersionRef,
     put::{object_key, prepare},
     writer::{Draft, Purpose},
 };
 use crate::{
     causality::{Dot, Stamp, Timestamp},
     conflict,
+    crdt::{Payload, Record},
     env::Env,
-    object::{BucketId, Kind},
+    object::{BucketId, Kind, RecordKey},
 };
-use std::collections::BTreeMap;
-
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 impl<E: Env> Engine<E> {
     /// Replaces all tags of a version, or of what the key shows.
@@ -21,7 +20,7 @@ impl<E: Env> Engine<E> {
         &self,
         bucket: &BucketId,
         key: &str,
-        version: Option<Dot>,
+        version: Option<VersionRef>,
         tags: BTreeMap<String, String>,
     ) -> Result<Stamp, Error> {
         let record = object_key(bucket, key)?;
@@ -30,9 +29,9 @@ impl<E: Env> Engine<E> {
                 Ok(before) => before,
                 Err(error) => return Ok(Err(error)),
             };
-            let shown = conflict::current(&before.record).map(|(stamp, _)| stamp.dot);
-            let Some(target) = version.or(shown).filter(|dot| before.record.entries.contains_key(dot)) else {
-                return Ok(Err(Error::NoSuchKey(record.to_string())));
+            let target = match target(&before.record, version, &record) {
+                Ok(target) => target,
+                Err(error) => return Ok(Err(error)),
             };
             let supersedes = before.record.tag_writes_on(target);
             let kind = Kind::Tags { target, tags };
@@ -54,17 +53,33 @@ impl<E: Env> Engine<E> {
         &self,
         bucket: &BucketId,
         key: &str,
-        version: Option<Dot>,
+        version: Option<VersionRef>,
     ) -> Result<Option<(Dot, BTreeMap<String, String>)>, Error> {
         let record = object_key(bucket, key)?;
-        let name = record.to_string();
-        let (read, damaged) = self.read_record(record).await?;
+        let (read, damaged) = self.read_record(record.clone()).await?;
         if damaged {
             return Err(Unavailable::Damaged.into());
         }
-        let shown = conflict::current(&read).map(|(stamp, _)| stamp.dot);
-        let target =
-            version.or(shown).filter(|dot| read.entries.contains_key(dot)).ok_or(Error::NoSuchKey(name))?;
+        let target = target(&read, version, &record)?;
         Ok(read.tags_of(target).map(|(dot, tags)| (dot, tags.clone())))
     }
+}
+
+/// The version that is meant, if it is no delete marker.
+fn target(record: &Record, version: Option<VersionRef>, key: &RecordKey) -> Result<Dot, Error> {
+    let found = match version {
+        Some(version) => version.find(record),
+        None => conflict::current(record),
+    };
+    let Some((stamp, entry)) = found else {
+        return Err(match version {
+            Some(version) => Error::NoSuchVersion(version.to_string()),
+            None => Error::NoSuchKey(key.to_string()),
+        });
+    };
+    if matches!(entry.payload, Payload::Version { content: None, .. }) {
+        let is_null = conflict::null_version(record).is_some_and(|(null, _)| null == stamp);
+        return Err(Error::Deleted { key: key.to_string(), marker: stamp, is_null });
+    }
+    Ok(stamp.dot)
 }

@@ -8,10 +8,9 @@ use crate::{
     world::fabric,
 };
 use anabranch::{
-    causality::Dot,
     engine::{
-        Context, DeleteRequest, Engine, Error, GetRequest, ListRequest, Listed, Page, PutRequest,
-        VersionKind, Written,
+        Context, DeleteRequest, Deleted, Engine, Error, GetRequest, ListRequest, Listed, Page, PutRequest,
+        VersionKind, VersionRef, Written,
     },
     env::{Env, timeout},
     object::BucketId,
@@ -156,8 +155,9 @@ impl<E: Env> Client<E> {
                     key: op.key.clone(),
                     version: None,
                     context: None,
+                    condition: None,
                 };
-                self.end_write(op, &self.engine.delete(request).await)
+                self.end_delete(op, &self.engine.delete(request).await)
             }
             Action::DeleteVersion => self.delete_version(op).await,
             Action::Tag => {
@@ -199,7 +199,7 @@ impl<E: Env> Client<E> {
         context
     }
 
-    async fn look(&self, op: &PlannedOp, version: Option<Dot>) -> (Shown, Option<Context>) {
+    async fn look(&self, op: &PlannedOp, version: Option<VersionRef>) -> (Shown, Option<Context>) {
         let request = GetRequest { bucket: bucket(&op.bucket), key: op.key.clone(), version, context: None };
         self.shown(request).await
     }
@@ -227,7 +227,7 @@ impl<E: Env> Client<E> {
             Err(error) => return refusal(&error),
         };
         let Some(newest) = listed else { return Ending::Refused("nothing to delete".into()) };
-        let (shown, _) = self.look(op, Some(newest.version.dot)).await;
+        let (shown, _) = self.look(op, Some(VersionRef::Dot(newest.version.dot))).await;
         let Shown::Write(write) = shown else {
             return Ending::Refused("the version could not be read".into());
         };
@@ -235,10 +235,11 @@ impl<E: Env> Client<E> {
         let request = DeleteRequest {
             bucket: bucket(&op.bucket),
             key: op.key.clone(),
-            version: Some(newest.version.dot),
+            version: Some(VersionRef::Dot(newest.version.dot)),
             context: None,
+            condition: None,
         };
-        self.end_write(op, &self.engine.delete(request).await)
+        self.end_delete(op, &self.engine.delete(request).await)
     }
 
     fn end_write(&self, op: &PlannedOp, written: &Result<Written, Error>) -> Ending {
@@ -246,6 +247,13 @@ impl<E: Env> Client<E> {
             self.notes().history.get_mut(op.id).version = Some(version.dot.to_string());
         }
         ending(written)
+    }
+
+    fn end_delete(&self, op: &PlannedOp, deleted: &Result<Deleted, Error>) -> Ending {
+        if let Ok(Deleted { marker: Some(marker), .. }) = deleted {
+            self.notes().history.get_mut(op.id).version = Some(marker.dot.to_string());
+        }
+        ending(deleted)
     }
 
     /// Creates the plan's buckets; done by one site before the clients start.
@@ -331,7 +339,7 @@ impl<E: Env> Client<E> {
         match whole.await {
             Ok((bytes, context)) => (body::identify(&bytes), Some(context)),
             Err(Error::NoSuchKey(_) | Error::NoSuchVersion(_)) => (Shown::Nothing, None),
-            Err(Error::Deleted(_)) => (Shown::Deleted, None),
+            Err(Error::Deleted { .. }) => (Shown::Deleted, None),
             Err(error) => (Shown::Unavailable(error.to_string()), None),
         }
     }
@@ -347,7 +355,7 @@ impl<E: Env> Client<E> {
         } else if listed.is_lost {
             Shown::Unavailable("its body is lost".into())
         } else {
-            let (bucket, version) = (id.clone(), Some(listed.version.dot));
+            let (bucket, version) = (id.clone(), Some(VersionRef::Dot(listed.version.dot)));
             self.read(GetRequest { bucket, key: listed.key.clone(), version, context: None }, patience).await
         };
         let version = VersionRead {
