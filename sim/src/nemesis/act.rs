@@ -185,13 +185,18 @@ impl Fault {
     }
 }
 
-/// Flips a bit of a body's file, in its first mark, if all of the body has reached another site.
+/// Flips a bit of a body's file, in its first mark, if all of the body has reached another site and is there still.
 fn rot_body(state: &mut State, site: u16) -> Act {
     let reached = |part: Part| -> BTreeSet<(u16, WriteId)> {
         let seen = state.watch.seen().iter().filter(|d| d.part == part && d.to != site);
         seen.map(|d| (d.to, d.write)).collect()
     };
-    let (start, middle, end) = (reached(Part::Start), reached(Part::Middle), reached(Part::End));
+    let (mut start, middle, end) = (reached(Part::Start), reached(Part::Middle), reached(Part::End));
+    // Where it has rotted too, or is gone since, it is no copy to mend from.
+    start.retain(|(other, write)| {
+        let disk = &state.machine(*other).disk;
+        disk.contents("bodies").any(|(_, bytes)| bytes.starts_with(&mark(*write, Part::Start)))
+    });
     let machine = state.machine(site);
     let found = machine.disk.contents("bodies").filter_map(|(name, bytes)| {
         let (write, part) = read_mark(bytes.get(..MARK)?)?;
