@@ -27,13 +27,16 @@ pub enum Taken {
 impl<E: Env> Engine<E> {
     /// Queues a batch in the order of the calls; the receiver tells what became of it once that is durable.
     ///
-    /// `from` is the peer that sent them. Batches may be queued before earlier ones are durable. If an earlier one fails, later ones leave a gap and are
-    /// refused: nothing is ever skipped.
+    /// `from` is the peer that sent them. Batches may be queued before earlier ones are durable. If an earlier one fails,
+    /// later ones leave a gap and are refused: nothing is ever skipped. While a peer's state is folded in they wait.
     pub async fn take(
         &self,
         from: SiteId,
         ops: Vec<Bytes>,
     ) -> Result<oneshot::Receiver<Result<Taken, Error>>, Error> {
+        if !self.folded().await {
+            return Err(Unavailable::Rebuilding.into());
+        }
         self.enqueue(Purpose::Grow, move |sequencer| {
             // While a peer's state is being folded in, the records are ahead of the vector: what an operation did to
             // them may already be there, or undone.

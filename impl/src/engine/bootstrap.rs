@@ -10,7 +10,7 @@ use super::{Engine, Error, Unavailable, lock, writer::Purpose};
 use crate::{
     causality::{Epoch, SiteId, VersionVector},
     crdt::{Record, State, merge},
-    env::Env,
+    env::{Env, timeout},
     object::RecordKey,
     store::{self, Membership, MergeProgress, OriginRow, Tx, keys},
 };
@@ -48,7 +48,37 @@ pub enum Staged {
     StartOver,
 }
 
+/// Whether what is staged is being folded in. Operations wait for that: while it lasts the records are ahead of the vector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Folding {
+    No,
+    /// The last range is on its way to the disk.
+    Announced,
+    /// All may be staged: the folding task looks.
+    Due,
+}
+
+/// Dropped when the last range has gone to the disk, or whoever brought it is gone: either way it is looked at then.
+struct Announced<'a, E: Env>(&'a Engine<E>);
+
+impl<E: Env> Drop for Announced<'_, E> {
+    fn drop(&mut self) {
+        self.0.set_folding(Folding::Due);
+    }
+}
+
 impl<E: Env> Engine<E> {
+    fn set_folding(&self, to: Folding) {
+        self.shared.folding.change(|folding| std::mem::replace(folding, to) != to);
+    }
+
+    /// Waits until nothing is being folded in; `false` if that takes longer than a request waits.
+    pub(super) async fn folded(&self) -> bool {
+        let mut folding = self.shared.folding.follow();
+        let ended = folding.wait_for(|folding| *folding == Folding::No);
+        timeout(self.env(), self.config().wait_max, ended).await.is_some()
+    }
+
     /// Where a merge under way stands.
     pub async fn merge_progress(&self) -> Result<Option<MergeProgress>, Error> {
         Ok(self.read(store::Snapshot::merge).await?)
@@ -59,40 +89,52 @@ impl<E: Env> Engine<E> {
     /// A range must continue at the persisted cursor and be from the same cut: parts of two snapshots do not make a state.
     pub async fn merge_range(&self, range: MergeRange) -> Result<Staged, Error> {
         let is_last = range.upto.is_none();
-        let staged = self
-            .submit(Purpose::Grow, move |sequencer| {
-                let tx = &mut *sequencer.tx;
-                let progress: Option<MergeProgress> = tx.row(keys::MERGE)?;
-                if progress.as_ref().is_some_and(|progress| progress.folding) {
-                    return Ok(Err(Unavailable::Rebuilding.into()));
-                }
-                let continues = match &progress {
-                    Some(progress) => progress.cursor == range.after && progress.origins == range.cut,
-                    None => range.after.is_empty(),
-                };
-                if !continues && !range.after.is_empty() {
-                    tx.clear_staged()?;
-                    tx.remove_row(keys::MERGE)?;
-                    return Ok(Ok(Staged::StartOver));
-                }
-                if !continues {
-                    tx.clear_staged()?;
-                }
-                for (key, record) in &range.records {
-                    tx.stage(key, record)?;
-                }
-                let folding = range.upto.is_none();
-                let cursor = range.upto.unwrap_or_default();
-                tx.put_row(keys::MERGE, &MergeProgress { origins: range.cut, folding, cursor })?;
-                Ok(Ok(Staged::Yes))
-            })
-            .await?;
+        let announced = is_last.then(|| {
+            self.set_folding(Folding::Announced);
+            Announced(self)
+        });
+        let staged = self.stage(range).await;
+        drop(announced);
         match staged {
-            Staged::Yes if is_last => self.fold_staged().await?,
-            Staged::Yes => {}
-            Staged::StartOver => self.env().mark("merge-started-over"),
+            // Folding goes on whether this session lives or not.
+            Ok(Staged::Yes) if is_last => {
+                let mut folding = self.shared.folding.follow();
+                folding.wait_for(|folding| *folding == Folding::No).await;
+            }
+            Ok(Staged::StartOver) => self.env().mark("merge-started-over"),
+            Ok(Staged::Yes) | Err(_) => {}
         }
-        Ok(staged)
+        staged
+    }
+
+    async fn stage(&self, range: MergeRange) -> Result<Staged, Error> {
+        self.submit(Purpose::Grow, move |sequencer| {
+            let tx = &mut *sequencer.tx;
+            let progress: Option<MergeProgress> = tx.row(keys::MERGE)?;
+            if progress.as_ref().is_some_and(|progress| progress.folding) {
+                return Ok(Err(Unavailable::Rebuilding.into()));
+            }
+            let continues = match &progress {
+                Some(progress) => progress.cursor == range.after && progress.origins == range.cut,
+                None => range.after.is_empty(),
+            };
+            if !continues && !range.after.is_empty() {
+                tx.clear_staged()?;
+                tx.remove_row(keys::MERGE)?;
+                return Ok(Ok(Staged::StartOver));
+            }
+            if !continues {
+                tx.clear_staged()?;
+            }
+            for (key, record) in &range.records {
+                tx.stage(key, record)?;
+            }
+            let folding = range.upto.is_none();
+            let cursor = range.upto.unwrap_or_default();
+            tx.put_row(keys::MERGE, &MergeProgress { origins: range.cut, folding, cursor })?;
+            Ok(Ok(Staged::Yes))
+        })
+        .await
     }
 
     /// Folds what is staged into the records, to the end.
@@ -159,13 +201,24 @@ impl<E: Env> Engine<E> {
     }
 }
 
-/// After a crash while folding: goes on. A full disk delays it.
-pub(super) async fn resume<E: Env>(engine: Engine<E>) {
-    while let Ok(Some(MergeProgress { folding: true, .. })) = engine.merge_progress().await {
-        engine.env().mark("folding-resumed");
-        if engine.fold_staged().await.is_err() {
-            engine.env().sleep(Duration::from_millis(500)).await;
+/// Folds in whatever is staged whole, also after a crash. A full disk delays it.
+pub(super) async fn run<E: Env>(engine: Engine<E>) {
+    let mut folding = engine.shared.folding.follow();
+    loop {
+        folding.wait_for(|folding| *folding == Folding::Due).await;
+        loop {
+            // Asked of the writer, behind whatever the last range still has queued.
+            let is_due = engine.submit(Purpose::Tidy, |sequencer| {
+                let progress = sequencer.tx.row::<MergeProgress>(keys::MERGE)?;
+                Ok(Ok(progress.is_some_and(|progress| progress.folding)))
+            });
+            match is_due.await {
+                Ok(false) => break,
+                Ok(true) if engine.fold_staged().await.is_ok() => {}
+                Ok(true) | Err(_) => engine.env().sleep(Duration::from_millis(500)).await,
+            }
         }
+        engine.set_folding(Folding::No);
     }
 }
 

@@ -38,7 +38,7 @@ impl<E: Env> Engine<E> {
                     Ok(before) => before,
                     Err(error) => return Ok(Err(error)),
                 };
-                if let Err(error) = check(&before.record, condition.as_ref()) {
+                if let Err(error) = check(&record, &before.record, condition.as_ref()) {
                     return Ok(Err(error));
                 }
                 if let Some(VersionRef::Dot(version)) = version

@@ -28,6 +28,8 @@ pub use apply::Taken;
 pub use body::{BodyReader, BodyWriter, PIECE, SegmentOf, StoredBody};
 pub use bootstrap::{Cut, MergeRange, Staged};
 pub use bucket::Bucket;
+#[cfg(feature = "s3")]
+pub(crate) use context::hex;
 pub use context::{Context, Seen};
 pub use delete::Deleted;
 pub use error::{Error, Unavailable};
@@ -132,6 +134,8 @@ struct Shared<E: Env> {
     orphans: body::Orphans,
     members: Mutex<BTreeMap<SiteId, Report>>,
     joined: Watched<bool>,
+    /// Whether a peer's state is being folded in.
+    folding: Watched<bootstrap::Folding>,
     failed: Notify,
     damaged_since: Mutex<Option<Duration>>,
     gauges: Mutex<members::Gauges>,
@@ -147,6 +151,7 @@ impl<E: Env> Engine<E> {
             })
             .await?;
         let snapshot = opened.store.snapshot()?;
+        let folding = snapshot.merge()?.is_some_and(|progress| progress.folding);
         // A cluster of one has nobody to catch up with.
         let joined = snapshot.membership()?.joined || config.members.len() == 1;
         let (jobs, queue) = mpsc::channel(config.queue_max);
@@ -160,6 +165,7 @@ impl<E: Env> Engine<E> {
             orphans: body::Orphans::default(),
             members: Mutex::default(),
             joined: Watched::new(joined),
+            folding: Watched::new(if folding { bootstrap::Folding::Due } else { bootstrap::Folding::No }),
             failed: Notify::new(),
             damaged_since: Mutex::default(),
             gauges: Mutex::default(),
@@ -167,13 +173,16 @@ impl<E: Env> Engine<E> {
             env,
         });
         let engine = Self { shared };
+        if folding {
+            engine.env().mark("folding-resumed");
+        }
         let sequencing = writer::Sequencing::new(
             HybridClock::resume(opened.ceiling),
             engine.env().monotonic(),
             engine.config(),
         );
         engine.env().spawn("writer", Box::pin(writer::run(engine.clone(), queue, sequencing)));
-        engine.env().spawn("folding", Box::pin(bootstrap::resume(engine.clone())));
+        engine.env().spawn("folding", Box::pin(bootstrap::run(engine.clone())));
         engine.env().spawn("collector", Box::pin(collect::run(engine.clone())));
         Ok(engine)
     }

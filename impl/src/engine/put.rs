@@ -20,6 +20,8 @@ use std::{collections::BTreeMap, time::Duration};
 pub enum Condition {
     /// `If-Match`: the winner has this ETag.
     Matches(String),
+    /// `If-Match: *`: the key shows a version.
+    Present,
     /// `If-None-Match: *`: the key shows nothing, or a delete marker.
     Absent,
 }
@@ -136,7 +138,7 @@ pub(super) fn write_version(
         Ok(before) => before,
         Err(error) => return Ok(Err(error)),
     };
-    if let Err(error) = check(&before.record, condition.as_ref()) {
+    if let Err(error) = check(&record, &before.record, condition.as_ref()) {
         return Ok(Err(error));
     }
     let mut supersedes = before.superseded(seen.as_ref());
@@ -220,19 +222,21 @@ impl Before {
     }
 }
 
-pub(super) fn check(record: &Record, condition: Option<&Condition>) -> Result<(), Error> {
+pub(super) fn check(key: &RecordKey, record: &Record, condition: Option<&Condition>) -> Result<(), Error> {
     let shown = conflict::current(record).and_then(|(_, entry)| match &entry.payload {
         Payload::Version { content, .. } => content.as_ref(),
         _ => None,
     });
     match (condition, shown) {
-        (None, _) | (Some(Condition::Absent), None) => Ok(()),
+        (None, _) | (Some(Condition::Absent), None) | (Some(Condition::Present), Some(_)) => Ok(()),
         (Some(Condition::Matches(etag)), Some(content))
             if content.manifest.etag == etag.trim_matches('"') =>
         {
             Ok(())
         }
         (Some(Condition::Absent), Some(_)) => Err(Error::PreconditionFailed("If-None-Match")),
+        // S3 says that there is nothing to match, not that it differs.
+        (Some(Condition::Matches(_) | Condition::Present), None) => Err(Error::NoSuchKey(key.to_string())),
         (Some(Condition::Matches(_)), _) => Err(Error::PreconditionFailed("If-Match")),
     }
 }

@@ -303,7 +303,14 @@ impl Model {
         self.traffic.1 += 1;
         if let Some(write) = version.content {
             let parts = [Part::Start, Part::Middle, Part::End]; // a message is whole
-            self.deliveries.extend(parts.map(|part| Delivery { write, part, from, to, at: self.now }));
+            self.deliveries.extend(parts.map(|part| Delivery {
+                write,
+                part,
+                from,
+                to,
+                at: self.now,
+                in_state: false,
+            }));
         }
         self.site(to).stamper.learn(version.stamp);
         let is_news = self.offer(to, key, version);

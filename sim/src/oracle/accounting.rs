@@ -365,7 +365,8 @@ pub fn destroyed_at(case: &Case<'_>, write: WriteId) -> Option<Duration> {
         });
         let never_kept = holder != site
             && (outcome.outages.iter().any(|o| o.site == holder && o.at >= from && o.at <= since + GRACE)
-                || unable_to_keep(case, holder, since, GRACE));
+                || unable_to_keep(case, holder, since, GRACE)
+                || came_with_a_broken_state(case, write, holder));
         match taken {
             Some(at) => last = Some(last.map_or(at, |last: Duration| last.max(at))),
             None if never_kept => {}
@@ -373,6 +374,22 @@ pub fn destroyed_at(case: &Case<'_>, write: WriteId) -> Option<Duration> {
         }
     }
     last
+}
+
+/// Whether a write came to a site only while that had to take over a state, from a sender that went before it can have
+/// sent all of it: an unfinished state is nobody's, and log entries beyond it cannot be applied before it (design §3).
+fn came_with_a_broken_state(case: &Case<'_>, write: WriteId, site: u16) -> bool {
+    /// How long a site with a new disk takes to be itself again, and a state to come.
+    const STATE_MAX: Duration = Duration::from_secs(3);
+    let outages = &case.outcome.outages;
+    case.outcome.deliveries.iter().filter(|d| d.to == site && d.write == write).all(|d| {
+        let sender_went =
+            outages.iter().any(|o| o.site == d.from && o.at >= d.at && o.at <= d.at + STATE_MAX);
+        let has_new_disk = outages
+            .iter()
+            .any(|o| o.site == site && !o.disk_survived && o.at <= d.at && d.at <= o.back_at + STATE_MAX);
+        sender_went && (d.in_state || has_new_disk)
+    })
 }
 
 /// Whether a site could not write when the bytes came: its disk was full, or its sync failed.

@@ -100,7 +100,14 @@ impl Story {
     pub(super) fn delivered(&mut self, write: WriteId, to: u16, at: u64) {
         let from = self.plan.ops[write as usize - 1].site;
         let parts = [Part::Start, Part::Middle, Part::End];
-        self.outcome.deliveries.extend(parts.map(|part| Delivery { write, part, from, to, at: ms(at) }));
+        self.outcome.deliveries.extend(parts.map(|part| Delivery {
+            write,
+            part,
+            from,
+            to,
+            at: ms(at),
+            in_state: false,
+        }));
     }
 
     /// A site's disk went back to what it had at an instant.

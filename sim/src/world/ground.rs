@@ -222,7 +222,8 @@ impl State {
 
     /// Bytes were taken out of a socket by the process that it belongs to.
     pub fn delivered(&mut self, conn: u64, from: u16, to: u16, now: Duration, bytes: &[u8]) {
-        self.watch.bytes(conn, bytes, |write, part| Delivery { write, part, from, to, at: now });
+        let delivery = |write, part, in_state| Delivery { write, part, from, to, at: now, in_state };
+        self.watch.bytes(conn, bytes, delivery);
     }
 
     /// Registers an open connection.

@@ -160,6 +160,21 @@ fn a_copy_counts_only_where_it_could_be_kept() {
 }
 
 #[test]
+fn a_part_of_a_state_whose_sender_went_is_no_copy() {
+    let mut story = Story::new();
+    story.op(5100, 0, "k", PUT);
+    story.delivered(1, 1, 5200);
+    story.disk_lost(0, 6000, 0);
+    assert!(matches!(first(&story), End::Lost(_)), "it came in the log");
+    for delivery in &mut story.outcome.deliveries {
+        delivery.in_state = true;
+    }
+    assert_eq!(first(&story), End::Destroyed);
+    story.outcome.outages[0].at = ms(9000);
+    assert!(matches!(first(&story), End::Lost(_)), "the sender was there for long enough");
+}
+
+#[test]
 fn what_a_destroyed_write_had_replaced_must_stand_again_unless_the_key_was_written_after_it() {
     let mut story = Story::new();
     let older = story.put(100, 1, "k", Shown::Nothing);
