@@ -338,17 +338,23 @@ impl<E: Env> Engine<E> {
     ) -> Result<Bytes, Error> {
         let mut arrivals = self.shared.bodies.follow();
         let held = async {
+            let mut is_announced = false;
             loop {
+                // Before the look: what arrives after it wakes us.
+                arrivals.latest();
                 let blob = self.read(move |snapshot| snapshot.segment(of)).await?;
                 if let Some(blob) = blob
                     && let Some(bytes) = self.read_file(of, blob, segment.size, offset, len).await?
                 {
                     return Ok(bytes);
                 }
-                lock(&self.shared.urgent).insert(of);
-                self.bodies_changed();
-                arrivals.latest();
-                arrivals.changed().await;
+                if is_announced {
+                    arrivals.changed().await;
+                } else {
+                    lock(&self.shared.urgent).insert(of);
+                    self.bodies_changed();
+                    is_announced = true;
+                }
             }
         };
         // Whoever stops waiting, for whatever reason, stops being urgent.
