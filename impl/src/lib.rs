@@ -13,4 +13,6 @@ pub mod node;
 pub mod object;
 pub mod peer;
 pub mod replication;
+#[cfg(feature = "s3")]
+pub mod s3;
 pub mod store;

@@ -8,7 +8,7 @@ use imports::{Floor, broken, read, sources};
 use std::{fs, path::Path};
 
 /// What is looked out for besides our own modules. `.commit` is `Store::commit`: one hand writes the store.
-const WATCHED: [&str; 3] = ["anabranch_sim", "redb", ".commit"];
+const WATCHED: [&str; 5] = ["anabranch_sim", "redb", "s3s", "hyper", ".commit"];
 
 /// Lowest first. Absent on purpose: `engine` names neither `peer` nor `replication`, the replicated state and its
 /// policies do not name `env`, and nothing names the testbed.
@@ -35,6 +35,11 @@ const FLOORS: &[Floor] = &[
         modules: &["engine"],
         may: &["causality", "env", "object", "crdt", "conflict", "store", ".commit"],
         because: "the log is the only bridge to other sites",
+    },
+    Floor {
+        modules: &["s3"],
+        may: &["causality", "env", "object", "engine", "s3s", "hyper"],
+        because: "the face turns requests into the engine's and knows neither disk nor peers",
     },
     Floor {
         modules: &["peer"],
@@ -111,7 +116,7 @@ fn a_planted_import_is_caught_with_its_place_and_rule() {
             "fn f() {\n    shared.store\n        .commit(|tx| Ok(()));\n}",
             "server.rs:4: `.commit`",
         ),
-        ("s3/handler.rs", "", "stands on no floor"),
+        ("admin/handler.rs", "", "stands on no floor"),
     ] {
         let said = judged(file, text);
         assert!(said.contains(named), "{file}: {text:?} is judged {said:?}, expected {named:?}");

@@ -2,46 +2,16 @@
 //! the testbed's matter; this shows that the same engine runs outside it.
 #![expect(clippy::disallowed_methods, reason = "the test is outside the seams: it drives the real runtime")]
 
+mod sites;
+
 use anabranch::{
-    causality::SiteId,
-    engine::{self, DeleteRequest, Engine, Error, GetRequest, ListRequest, Object, PutRequest},
+    engine::{DeleteRequest, Engine, Error, GetRequest, ListRequest, Object, PutRequest},
     env::tokio::TokioEnv,
-    node::{Config, Node},
     object::BucketId,
-    replication,
-    store::{Identity, reserve::Reserve},
 };
 use bytes::Bytes;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::TcpListener,
-    path::Path,
-    time::Duration,
-};
-
-struct Site {
-    env: TokioEnv,
-    node: Node<TokioEnv>,
-}
-
-fn addresses(count: u16) -> BTreeMap<SiteId, String> {
-    let listeners: Vec<_> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    (0..count).zip(&listeners).map(|(n, l)| (SiteId(n), l.local_addr().unwrap().to_string())).collect()
-}
-
-async fn start(site: u16, addresses: &BTreeMap<SiteId, String>, data: &Path) -> Site {
-    let (site, members) = (SiteId(site), addresses.keys().copied().collect::<BTreeSet<_>>());
-    let identity = Identity { cluster: "test".into(), site };
-    let mut engine = engine::Config::new(identity, members, [7; 32]);
-    engine.reserve = Reserve { margin: 1 << 20 };
-    engine.segment_max = 300_000;
-    let mut peers = addresses.clone();
-    let listen = peers.remove(&site).unwrap();
-    let env = TokioEnv::new(data.join(site.to_string())).unwrap();
-    let config = Config { engine, replication: replication::Config::new(listen, peers) };
-    let node = Node::start(env.clone(), config).await.unwrap();
-    Site { env, node }
-}
+use sites::{addresses, eventually, start};
+use std::{collections::BTreeMap, time::Duration};
 
 fn bucket() -> BucketId {
     BucketId::new("photos", "ann").unwrap()
@@ -67,17 +37,6 @@ async fn read(engine: &Engine<TokioEnv>, key: &str) -> Option<(Object<TokioEnv>,
     let object = engine.get(get(key)).await.ok()?;
     let bytes = object.body.read_all().await.ok()?;
     Some((object, bytes))
-}
-
-/// Waits for what replication brings about; fails after ten seconds.
-async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
-    for _ in 0..500 {
-        if let Some(value) = check().await {
-            return value;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("never happened: {what}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -24,6 +24,7 @@ mod unseen;
 mod upload;
 mod writer;
 
+pub use crate::store::{PartRow, UploadId, UploadRow};
 pub use apply::Taken;
 pub use body::{BodyReader, BodyWriter, PIECE, SegmentOf, StoredBody};
 pub use bootstrap::{Cut, MergeRange, Staged};

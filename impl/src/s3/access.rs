@@ -1,0 +1,155 @@
+//! Who may do what: keys and the accounts that they speak for.
+//!
+//! `s3s` compares signatures; here are the guards that its release lacks. An unsigned `x-amz-…` header on a signed request
+//! would run with the signer's rights (a presigned PUT with an added `x-amz-copy-source` becomes a copy), a presigned URL
+//! must not live longer than seven days, and signatures of version 2 are taken in URLs and forms only.
+
+use s3s::{
+    S3Result,
+    access::{S3Access, S3AccessContext},
+    auth::{S3Auth, SecretKey},
+    s3_error,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
+
+/// Longest life of a presigned URL, in seconds: seven days.
+const EXPIRES_MAX: u64 = 604_800;
+
+/// Who owns buckets and objects.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Account(pub String);
+
+/// The access keys of a site: each with its secret and its account.
+#[derive(Default)]
+pub struct Keys {
+    keys: BTreeMap<String, (SecretKey, Account)>,
+}
+
+/// Secrets are never printed.
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.keys.keys()).finish()
+    }
+}
+
+impl Keys {
+    /// Adds a key.
+    #[must_use]
+    pub fn with(mut self, access_key: &str, secret: &str, account: &str) -> Self {
+        self.keys.insert(access_key.into(), (SecretKey::from(secret), Account(account.into())));
+        self
+    }
+
+    /// The account of an access key.
+    pub(super) fn account(&self, access_key: &str) -> Option<Account> {
+        self.keys.get(access_key).map(|(_, account)| account.clone())
+    }
+}
+
+pub(super) struct Auth(pub(super) Arc<Keys>);
+
+#[async_trait::async_trait]
+impl S3Auth for Auth {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        let found = self.0.keys.get(access_key).map(|(secret, _)| secret.clone());
+        found.ok_or_else(|| s3_error!(InvalidAccessKeyId))
+    }
+}
+
+#[async_trait::async_trait]
+impl S3Access for Auth {
+    async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
+        if cx.credentials().is_none() {
+            return Err(s3_error!(AccessDenied, "sign the request"));
+        }
+        let query = cx.uri().query().unwrap_or_default().to_owned();
+        let authorization = cx.headers().get("authorization").and_then(|value| value.to_str().ok());
+        check_signature(&query, authorization, cx.headers().keys().map(hyper::header::HeaderName::as_str))
+    }
+}
+
+/// The value of a query parameter, as it was sent.
+fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    query
+        .split('&')
+        .find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value))
+}
+
+fn check_signature<'a>(
+    query: &str,
+    authorization: Option<&str>,
+    headers: impl Iterator<Item = &'a str>,
+) -> S3Result<()> {
+    let signed = match authorization {
+        Some(value) if value.starts_with("AWS ") => {
+            return Err(s3_error!(
+                InvalidRequest,
+                "sign with version 4: version 2 is taken in URLs and forms only"
+            ));
+        }
+        Some(value) => value
+            .split([',', ' '])
+            .find_map(|part| part.trim().strip_prefix("SignedHeaders=").map(str::to_owned)),
+        None => {
+            if let Some(expires) = parameter(query, "X-Amz-Expires")
+                && expires.parse::<u64>().map_or(true, |expires| expires > EXPIRES_MAX)
+            {
+                return Err(s3_error!(
+                    AuthorizationQueryParametersError,
+                    "X-Amz-Expires must be a number of at most 604800 seconds"
+                ));
+            }
+            parameter(query, "X-Amz-SignedHeaders")
+                .map(|signed| signed.replace("%3B", ";").replace("%3b", ";"))
+        }
+    };
+    // Without a list the signature is of version 2, which covers every `x-amz-` header.
+    let Some(signed) = signed else { return Ok(()) };
+    let signed: BTreeSet<String> = signed.split(';').map(str::to_ascii_lowercase).collect();
+    let mut unsigned = headers.filter(|name| {
+        name.starts_with("x-amz-") && *name != "x-amz-content-sha256" && !signed.contains(*name)
+    });
+    match unsigned.next() {
+        Some(name) => Err(s3_error!(
+            AccessDenied,
+            "there were headers present in the request which were not signed: {}",
+            name
+        )),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(query: &str, authorization: Option<&str>, headers: &[&str]) -> Option<String> {
+        let checked = check_signature(query, authorization, headers.iter().copied());
+        checked.err().map(|error| error.code().as_str().to_owned())
+    }
+
+    #[test]
+    fn an_unsigned_amz_header_on_a_presigned_url_is_refused() {
+        let query = "X-Amz-Expires=60&X-Amz-SignedHeaders=host%3Bx-amz-date";
+        assert_eq!(code(query, None, &["host", "x-amz-date", "x-amz-content-sha256"]), None);
+        assert_eq!(code(query, None, &["x-amz-copy-source"]).as_deref(), Some("AccessDenied"));
+        let header = "AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host;x-amz-date, Signature=0";
+        assert_eq!(code("", Some(header), &["x-amz-date"]), None);
+        assert_eq!(code("", Some(header), &["x-amz-acl"]).as_deref(), Some("AccessDenied"));
+    }
+
+    #[test]
+    fn a_presigned_url_lives_a_week_at_most_and_version_2_is_for_urls() {
+        let expires = |value| format!("X-Amz-Expires={value}&X-Amz-SignedHeaders=host");
+        assert_eq!(code(&expires("604800"), None, &[]), None);
+        let refused = Some("AuthorizationQueryParametersError");
+        assert_eq!(code(&expires("604801"), None, &[]).as_deref(), refused);
+        assert_eq!(code(&expires("x"), None, &[]).as_deref(), refused);
+        assert_eq!(code("AWSAccessKeyId=a&Signature=b&Expires=1", None, &["x-amz-acl"]), None);
+        assert_eq!(code("", Some("AWS a:b"), &[]).as_deref(), Some("InvalidRequest"));
+    }
+}

@@ -1,0 +1,204 @@
+//! Bodies as streams: in, with every checksum that the client sent verified before anything is committed; out, piece by
+//! piece.
+
+use super::{
+    error,
+    metadata::{self, header_of, unbase64},
+};
+use crate::{
+    engine::{BodyReader, BodyWriter, PIECE, StoredBody},
+    env::Env,
+};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream};
+use hyper::HeaderMap;
+use s3s::{
+    S3Result, TrailingHeaders,
+    checksum::ChecksumHasher,
+    crypto::{Checksum as _, Crc32, Crc32c, Crc64Nvme, Sha1, Sha256},
+    dto::{self, StreamingBlob},
+    s3_error,
+};
+use std::{
+    io,
+    ops::Range,
+    pin::Pin,
+    sync::{Mutex, PoisonError},
+    task::{Context, Poll},
+};
+
+/// A body taken in.
+pub(super) struct Taken {
+    pub(super) stored: StoredBody,
+    /// Its checksum by the algorithm asked for, as base64.
+    pub(super) checksum: Option<String>,
+}
+
+/// What a client says of the body that it sends.
+pub(super) struct Expected<'a> {
+    pub(super) headers: &'a HeaderMap,
+    pub(super) trailers: Option<TrailingHeaders>,
+    /// The checksum that is computed, stored and told.
+    pub(super) algorithm: Option<&'static str>,
+}
+
+/// Takes a whole body in. Nothing is kept if the stream ends badly, or any length or checksum differs.
+pub(super) async fn take<E: Env>(
+    mut writer: BodyWriter<E>,
+    body: Option<StreamingBlob>,
+    expected: Expected<'_>,
+) -> S3Result<Taken> {
+    let mut hasher = hasher(expected.algorithm);
+    if let Some(mut body) = body {
+        while let Some(piece) = body.next().await {
+            // A signature or a length that turns out wrong comes as an error of the stream.
+            let piece = piece.map_err(|error| match error.downcast::<s3s::S3Error>() {
+                Ok(error) => *error,
+                Err(error) => {
+                    let mut refusal =
+                        s3_error!(IncompleteBody, "the body ended early or is not what was signed");
+                    refusal.set_source(error);
+                    refusal
+                }
+            })?;
+            hasher.update(&piece);
+            writer.write(&piece).await.map_err(error::of)?;
+        }
+    }
+    let computed = hasher.finalize();
+    let stored = writer.finish().await.map_err(error::of)?;
+    verify_length(expected.headers, stored.size)?;
+    if let Some(sent) = text(expected.headers, "content-md5") {
+        let Some(sent) = unbase64(sent).filter(|digest| digest.len() == 16) else {
+            return Err(s3_error!(InvalidDigest));
+        };
+        if sent != stored.md5 {
+            return Err(s3_error!(BadDigest, "the Content-MD5 that was sent is not the body's"));
+        }
+    }
+    let Some(algorithm) = expected.algorithm else { return Ok(Taken { stored, checksum: None }) };
+    let computed = value_of(&computed, algorithm).unwrap_or_default();
+    let header = header_of(algorithm);
+    let trailer = expected.trailers.and_then(|trailers| trailers.take());
+    let sent = text(expected.headers, header).or_else(|| trailer.as_ref().and_then(|all| text(all, header)));
+    if let Some(sent) = sent {
+        if unbase64(sent).is_none_or(|digest| Some(digest.len()) != unbase64(&computed).map(|own| own.len()))
+        {
+            return Err(s3_error!(InvalidRequest, "the value of {} is not a checksum of that kind", header));
+        }
+        if sent != computed {
+            return Err(s3_error!(BadDigest, "the {} that was sent is not the body's", header));
+        }
+    }
+    Ok(Taken { stored, checksum: Some(computed) })
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// A body that ends before the length that its client announced was cut on its way.
+fn verify_length(headers: &HeaderMap, size: u64) -> S3Result<()> {
+    let announced = text(headers, "x-amz-decoded-content-length").or_else(|| {
+        let is_chunked = text(headers, "content-encoding").is_some_and(|all| all.contains("aws-chunked"));
+        text(headers, "content-length").filter(|_| !is_chunked)
+    });
+    match announced.and_then(|length| length.parse::<u64>().ok()) {
+        Some(length) if length != size => Err(s3_error!(IncompleteBody)),
+        _ => Ok(()),
+    }
+}
+
+/// A hasher of one algorithm.
+pub(super) fn hasher(algorithm: Option<&str>) -> ChecksumHasher {
+    let mut hasher = ChecksumHasher::default();
+    match algorithm {
+        Some("CRC32") => hasher.crc32 = Some(Crc32::new()),
+        Some("CRC32C") => hasher.crc32c = Some(Crc32c::new()),
+        Some("CRC64NVME") => hasher.crc64nvme = Some(Crc64Nvme::new()),
+        Some("SHA1") => hasher.sha1 = Some(Sha1::new()),
+        Some("SHA256") => hasher.sha256 = Some(Sha256::new()),
+        _ => {}
+    }
+    hasher
+}
+
+/// The value that a hasher of an algorithm found, as base64.
+pub(super) fn value_of(checksum: &dto::Checksum, algorithm: &str) -> Option<String> {
+    let value = match algorithm {
+        "CRC32" => &checksum.checksum_crc32,
+        "CRC32C" => &checksum.checksum_crc32c,
+        "CRC64NVME" => &checksum.checksum_crc64nvme,
+        "SHA1" => &checksum.checksum_sha1,
+        "SHA256" => &checksum.checksum_sha256,
+        _ => return None,
+    };
+    value.clone()
+}
+
+/// A range of a body as a stream. The first piece is read before anything is answered: what is not to be had is refused,
+/// not cut short.
+pub(super) async fn give<E: Env>(body: BodyReader<E>, range: Range<u64>) -> S3Result<StreamingBlob> {
+    let length = range.end - range.start;
+    let first = match length {
+        0 => Bytes::new(),
+        _ => read(&body, &range).await.map_err(error::of)?,
+    };
+    let rest = range.start + first.len() as u64..range.end;
+    let rest = stream::try_unfold((body, rest), |(body, rest)| async move {
+        if rest.is_empty() {
+            return Ok(None);
+        }
+        let bytes = read(&body, &rest).await.map_err(io::Error::other)?;
+        let next = rest.start + bytes.len() as u64..rest.end;
+        Ok(Some((bytes, (body, next))))
+    });
+    let first = stream::once(std::future::ready(Ok::<_, io::Error>(first)));
+    Ok(StreamingBlob::wrap(OnePoller(Mutex::new(Box::pin(first.chain(rest))))))
+}
+
+async fn read<E: Env>(body: &BodyReader<E>, range: &Range<u64>) -> Result<Bytes, crate::engine::Error> {
+    let len = usize::try_from(range.end - range.start).unwrap_or(PIECE).min(PIECE);
+    body.read(range.start, len).await
+}
+
+type Pieces = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
+
+/// A stream that one task at a time polls: `s3s` wants it `Sync`. The lock is never taken.
+struct OnePoller(Mutex<Pieces>);
+
+impl Stream for OnePoller {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let pieces = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        pieces.as_mut().poll_next(cx)
+    }
+}
+
+/// Copies a range of a body into another, with its checksum.
+pub(super) async fn copy<E: Env>(
+    body: &BodyReader<E>,
+    range: Range<u64>,
+    mut writer: BodyWriter<E>,
+    algorithm: Option<&'static str>,
+) -> S3Result<Taken> {
+    let mut hasher = hasher(algorithm);
+    let mut rest = range;
+    while !rest.is_empty() {
+        let bytes = read(body, &rest).await.map_err(error::of)?;
+        hasher.update(&bytes);
+        writer.write(&bytes).await.map_err(error::of)?;
+        rest.start += bytes.len() as u64;
+    }
+    let stored = writer.finish().await.map_err(error::of)?;
+    let checksum = algorithm.and_then(|algorithm| value_of(&hasher.finalize(), algorithm));
+    Ok(Taken { stored, checksum })
+}
+
+/// Notes a body's checksum among the object's headers.
+pub(super) fn note_checksum(headers: &mut metadata::Headers, algorithm: &str, value: &str, kind: &str) {
+    headers.insert(header_of(algorithm).to_owned(), value.to_owned());
+    headers.insert(metadata::CHECKSUM_ALGORITHM.to_owned(), algorithm.to_owned());
+    headers.insert(metadata::CHECKSUM_TYPE.to_owned(), kind.to_owned());
+}

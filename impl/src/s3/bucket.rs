@@ -1,0 +1,139 @@
+//! Buckets: their creation, listing, settings and end.
+
+use super::{Account, Face, error, names};
+use crate::{
+    engine::{Bucket, Error},
+    env::Env,
+    object::Versioning,
+};
+use s3s::{S3Request, S3Response, S3Result, dto, s3_error};
+
+impl<E: Env> Face<E> {
+    pub(super) async fn create_bucket(
+        &self,
+        request: S3Request<dto::CreateBucketInput>,
+    ) -> S3Result<S3Response<dto::CreateBucketOutput>> {
+        let account = self.account(&request)?;
+        let name = &request.input.bucket;
+        let id = names::bucket_id(name, &account.0)?;
+        match self.engine.create_bucket(&id).await {
+            // As in us-east-1, and as tools that make sure of a bucket rely on.
+            Ok(_) | Err(Error::BucketAlreadyOwned(_)) => {}
+            Err(error) => return Err(error::of(error)),
+        }
+        Ok(S3Response::new(dto::CreateBucketOutput { location: Some(format!("/{name}")) }))
+    }
+
+    pub(super) async fn list_buckets(
+        &self,
+        request: S3Request<dto::ListBucketsInput>,
+    ) -> S3Result<S3Response<dto::ListBucketsOutput>> {
+        let account = self.account(&request)?;
+        let prefix = request.input.prefix.clone().unwrap_or_default();
+        let after = request.input.continuation_token.clone().unwrap_or_default();
+        let max = request.input.max_buckets.and_then(|max| usize::try_from(max).ok()).unwrap_or(10_000);
+        let all = self.engine.buckets(None).await.map_err(error::of)?;
+        let own = all.into_iter().filter(|bucket| bucket.id.owner() == account.0);
+        let mut own =
+            own.filter(|bucket| bucket.id.name().starts_with(&prefix) && *bucket.id.name() > *after);
+        let shown: Vec<Bucket> = own.by_ref().take(max).collect();
+        let next = own.next().and(shown.last()).map(|last| last.id.name().to_owned());
+        let buckets = shown.into_iter().map(|bucket| dto::Bucket {
+            creation_date: bucket.created.map(names::written_at),
+            name: Some(bucket.id.name().to_owned()),
+            bucket_region: Some(self.region.clone()),
+        });
+        Ok(S3Response::new(dto::ListBucketsOutput {
+            buckets: Some(buckets.collect()),
+            continuation_token: next,
+            owner: Some(owner(&account)),
+            prefix: request.input.prefix,
+        }))
+    }
+
+    pub(super) async fn head_bucket(
+        &self,
+        request: S3Request<dto::HeadBucketInput>,
+    ) -> S3Result<S3Response<dto::HeadBucketOutput>> {
+        self.bucket(&request, &request.input.bucket).await?;
+        let output = dto::HeadBucketOutput { bucket_region: Some(self.region.clone()), ..Default::default() };
+        Ok(S3Response::new(output))
+    }
+
+    pub(super) async fn delete_bucket(
+        &self,
+        request: S3Request<dto::DeleteBucketInput>,
+    ) -> S3Result<S3Response<dto::DeleteBucketOutput>> {
+        let bucket = self.bucket(&request, &request.input.bucket).await?;
+        self.engine.delete_bucket(&bucket.id).await.map_err(error::of)?;
+        Ok(S3Response::with_status(dto::DeleteBucketOutput {}, hyper::StatusCode::NO_CONTENT))
+    }
+
+    pub(super) async fn get_bucket_location(
+        &self,
+        request: S3Request<dto::GetBucketLocationInput>,
+    ) -> S3Result<S3Response<dto::GetBucketLocationOutput>> {
+        self.bucket(&request, &request.input.bucket).await?;
+        // The first region has no name in this answer.
+        let region = (self.region != "us-east-1").then(|| self.region.clone());
+        let location_constraint = region.map(dto::BucketLocationConstraint::from);
+        Ok(S3Response::new(dto::GetBucketLocationOutput { location_constraint }))
+    }
+
+    pub(super) async fn get_bucket_versioning(
+        &self,
+        request: S3Request<dto::GetBucketVersioningInput>,
+    ) -> S3Result<S3Response<dto::GetBucketVersioningOutput>> {
+        let bucket = self.bucket(&request, &request.input.bucket).await?;
+        let status = match bucket.versioning {
+            Versioning::Unversioned => None,
+            Versioning::Enabled => Some(dto::BucketVersioningStatus::ENABLED),
+            Versioning::Suspended => Some(dto::BucketVersioningStatus::SUSPENDED),
+        };
+        let status = status.map(dto::BucketVersioningStatus::from_static);
+        Ok(S3Response::new(dto::GetBucketVersioningOutput { status, ..Default::default() }))
+    }
+
+    pub(super) async fn put_bucket_versioning(
+        &self,
+        request: S3Request<dto::PutBucketVersioningInput>,
+    ) -> S3Result<S3Response<dto::PutBucketVersioningOutput>> {
+        let bucket = self.bucket(&request, &request.input.bucket).await?;
+        let status = request.input.versioning_configuration.status.as_ref();
+        let value = match status.map(dto::BucketVersioningStatus::as_str) {
+            Some(dto::BucketVersioningStatus::ENABLED) => "enabled",
+            Some(dto::BucketVersioningStatus::SUSPENDED) => "suspended",
+            _ => return Err(s3_error!(MalformedXML, "Status is Enabled or Suspended")),
+        };
+        self.engine.configure_bucket(&bucket.id, "versioning", value).await.map_err(error::of)?;
+        Ok(S3Response::new(dto::PutBucketVersioningOutput {}))
+    }
+
+    pub(super) async fn get_bucket_acl(
+        &self,
+        request: S3Request<dto::GetBucketAclInput>,
+    ) -> S3Result<S3Response<dto::GetBucketAclOutput>> {
+        self.bucket(&request, &request.input.bucket).await?;
+        let account = self.account(&request)?;
+        let grants = Some(vec![full_control(&account)]);
+        Ok(S3Response::new(dto::GetBucketAclOutput { grants, owner: Some(owner(&account)) }))
+    }
+}
+
+/// An account as answers name it.
+pub(super) fn owner(account: &Account) -> dto::Owner {
+    dto::Owner { display_name: Some(account.0.clone()), id: Some(account.0.clone()) }
+}
+
+/// The one grant that there is: everything, to the owner.
+pub(super) fn full_control(account: &Account) -> dto::Grant {
+    let grantee = dto::Grantee {
+        display_name: Some(account.0.clone()),
+        email_address: None,
+        id: Some(account.0.clone()),
+        type_: dto::Type::from_static(dto::Type::CANONICAL_USER),
+        uri: None,
+    };
+    let permission = dto::Permission::from_static(dto::Permission::FULL_CONTROL);
+    dto::Grant { grantee: Some(grantee), permission: Some(permission) }
+}

@@ -1,0 +1,58 @@
+//! The face that S3 clients speak to.
+//!
+//! `s3s` parses, checks signatures and writes XML; the engine knows nothing of HTTP. What lies between is here, and only
+//! types of our own cross to the engine: [`names`] turns buckets, keys and version ids round, [`metadata`] headers,
+//! [`body`] streams with their checksums, [`condition`] the `If-…` headers, [`error`] refusals. Then a file for each
+//! family of operations: [`bucket`], [`read`], [`write`], [`delete`], [`list`], [`multipart`], [`tagging`]; [`handler`] is
+//! the table of them, [`access`] says who may do what, [`service`] puts it together.
+
+mod access;
+mod body;
+mod bucket;
+mod condition;
+mod delete;
+mod error;
+mod handler;
+mod list;
+mod metadata;
+mod multipart;
+mod names;
+mod read;
+mod service;
+mod tagging;
+mod write;
+
+pub use access::{Account, Keys};
+pub use service::{Service, serve_connection, service};
+
+use crate::{
+    engine::{Bucket, Engine},
+    env::Env,
+};
+use s3s::{S3Request, S3Result, s3_error};
+use std::sync::Arc;
+
+/// What every operation needs.
+pub(crate) struct Face<E: Env> {
+    engine: Engine<E>,
+    keys: Arc<Keys>,
+    region: String,
+}
+
+impl<E: Env> Face<E> {
+    /// The account that a request is made for.
+    fn account<T>(&self, request: &S3Request<T>) -> S3Result<Account> {
+        let credentials = request.credentials.as_ref().ok_or_else(|| s3_error!(AccessDenied))?;
+        self.keys.account(&credentials.access_key).ok_or_else(|| s3_error!(InvalidAccessKeyId))
+    }
+
+    /// The bucket that a name means to the requester, who must own it.
+    async fn bucket<T>(&self, request: &S3Request<T>, name: &str) -> S3Result<Bucket> {
+        let account = self.account(request)?;
+        let bucket = self.engine.resolve_bucket(name, &account.0).await.map_err(error::of)?;
+        if bucket.id.owner() != account.0 {
+            return Err(s3_error!(AccessDenied, "the bucket belongs to another account"));
+        }
+        Ok(bucket)
+    }
+}

@@ -1,0 +1,443 @@
+//! Multipart uploads.
+
+use super::{
+    Face,
+    body::{self, Expected, Taken},
+    bucket, condition,
+    condition::Conditions,
+    error,
+    metadata::{self, Checksums, unbase64},
+    names,
+    write::{context_header, context_of, version_of},
+};
+use crate::{
+    engine::{BeginUpload, Bucket, CompleteUpload, PartRow, UploadId, UploadRow},
+    env::Env,
+    object::RecordKey,
+};
+use crc_fast::{CrcAlgorithm, checksum_combine};
+use s3s::{S3Request, S3Response, S3Result, dto, s3_error};
+
+/// The most bytes of one part: 5 GiB.
+const PART_MAX: i64 = 5 << 30;
+const PAGE_MAX: i32 = 1000;
+
+fn id_of(text: &str) -> S3Result<UploadId> {
+    UploadId::parse(text).ok_or_else(|| s3_error!(NoSuchUpload))
+}
+
+fn record_of(bucket: &Bucket, key: &str) -> S3Result<RecordKey> {
+    RecordKey::object(bucket.id.clone(), key).map_err(|error| s3_error!(InvalidArgument, "{}", error))
+}
+
+fn number_of(number: i32) -> S3Result<u16> {
+    u16::try_from(number)
+        .map_err(|_| s3_error!(InvalidArgument, "part number must be an integer between 1 and 10000"))
+}
+
+/// The checksum that an upload keeps of its parts.
+struct Kind {
+    algorithm: &'static str,
+    is_whole: bool,
+}
+
+impl Kind {
+    fn of(upload: &UploadRow) -> Option<Self> {
+        let named = upload.headers.get(metadata::CHECKSUM_ALGORITHM)?;
+        let algorithm = metadata::ALGORITHMS.iter().map(|(name, _)| *name).find(|name| name == named)?;
+        let is_whole = upload.headers.get(metadata::CHECKSUM_TYPE).is_some_and(|kind| kind == "FULL_OBJECT");
+        Some(Self { algorithm, is_whole })
+    }
+
+    /// The checksum of the whole, of the parts' sizes and checksums.
+    fn combine(&self, parts: &[(u64, Vec<u8>)]) -> Option<String> {
+        if !self.is_whole {
+            let mut hasher = body::hasher(Some(self.algorithm));
+            parts.iter().for_each(|(_, sum)| hasher.update(sum));
+            let value = body::value_of(&hasher.finalize(), self.algorithm)?;
+            return Some(format!("{value}-{}", parts.len()));
+        }
+        let algorithm = match self.algorithm {
+            "CRC32" => CrcAlgorithm::Crc32IsoHdlc,
+            "CRC32C" => CrcAlgorithm::Crc32Iscsi,
+            "CRC64NVME" => CrcAlgorithm::Crc64Nvme,
+            _ => return None,
+        };
+        let number = |sum: &[u8]| sum.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+        let mut parts = parts.iter();
+        let (_, first) = parts.next()?;
+        let whole = parts
+            .fold(number(first), |sum, (size, next)| checksum_combine(algorithm, sum, number(next), *size));
+        Some(metadata::base64(&whole.to_be_bytes()[8 - first.len()..]))
+    }
+}
+
+impl<E: Env> Face<E> {
+    pub(super) async fn create_multipart_upload(
+        &self,
+        request: S3Request<dto::CreateMultipartUploadInput>,
+    ) -> S3Result<S3Response<dto::CreateMultipartUploadOutput>> {
+        let bucket = self.bucket(&request, &request.input.bucket).await?;
+        let account = self.account(&request)?;
+        let mut headers = metadata::of_request(&request.headers)?;
+        let algorithm = metadata::algorithm_of(&request.headers)?;
+        let asked = request.input.checksum_type.as_ref().map(|kind| kind.as_str().to_owned());
+        let kind = algorithm.map(|algorithm| {
+            let only = match algorithm {
+                "CRC64NVME" => Some("FULL_OBJECT"),
+                "SHA1" | "SHA256" => Some("COMPOSITE"),
+                _ => None,
+            };
+            let chosen = asked.clone().unwrap_or_else(|| only.unwrap_or("COMPOSITE").to_owned());
+            match only {
+                Some(only) if only != chosen => {
+                    Err(s3_error!(InvalidRequest, "{} checksums of parts are {} only", algorithm, only))
+                }
+                _ => Ok(chosen),
+            }
+        });
+        if let (Some(algorithm), Some(kind)) = (algorithm, kind.transpose()?) {
+            headers.insert(metadata::CHECKSUM_ALGORITHM.to_owned(), algorithm.to_owned());
+            headers.insert(metadata::CHECKSUM_TYPE.to_owned(), kind);
+        }
+        let told = |name: &str| headers.get(name).cloned();
+        let (checksum_algorithm, checksum_type) =
+            (told(metadata::CHECKSUM_ALGORITHM), told(metadata::CHECKSUM_TYPE));
+        let key = request.input.key.clone();
+        let begin = BeginUpload { bucket: bucket.id, key: key.clone(), headers, initiator: account.0 };
+        let id = self.engine.begin_upload(begin).await.map_err(error::of)?;
+        Ok(S3Response::new(dto::CreateMultipartUploadOutput {
+            bucket: Some(request.input.bucket),
+            checksum_algorithm: checksum_algorithm.map(dto::ChecksumAlgorithm::from),
+            checksum_type: checksum_type.map(dto::ChecksumType::from),
+            key: Some(key),
+            upload_id: Some(id.to_string()),
+            ..Default::default()
+        }))
+    }
+
+    /// An upload that the client names, if it is one of this object.
+    async fn upload(&self, id: UploadId, record: &RecordKey) -> S3Result<UploadRow> {
+        let upload = self.engine.upload(id).await.map_err(error::of)?;
+        if upload.record == *record { Ok(upload) } else { Err(s3_error!(NoSuchUpload)) }
+    }
+
+    pub(super) async fn upload_part(
+        &self,
+        request: S3Request<dto::UploadPartInput>,
+    ) -> S3Result<S3Response<dto::UploadPartOutput>> {
+        let bucket = self.bucket(&request, &request.input.bucket).await?;
+        let input = request.input;
+        let (id, number) = (id_of(&input.upload_id)?, number_of(input.part_number)?);
+        if input.content_length.is_some_and(|length| length > PART_MAX) {
+            return Err(s3_error!(EntityTooLarge));
+        }
+        let record = record_of(&bucket, &input.key)?;
+        let upload = self.upload(id, &record).await?;
+        let kind = Kind::of(&upload);
+        let sent = metadata::algorithm_of(&request.headers)?;
+        let algorithm = kind.as_ref().map(|kind| kind.algorithm).or(sent);
+        if let (Some(kind), Some(sent)) = (&kind, sent)
+            && kind.algorithm != sent
+        {
+            return Err(s3_error!(
+                InvalidRequest,
+                "the upload has {} checksums, the part {}",
+                kind.algorithm,
+                sent
+            ));
+        }
+        let expected = Expected { headers: &request.headers, trailers: request.trailing_headers, algorithm };
+        let Taken { stored, checksum } = body::take(self.engine.write_part(), input.body, expected).await?;
+        let kept = checksum.as_ref().filter(|_| kind.is_some()).and_then(|sum| unbase64(sum));
+        let etag = self.engine.put_part(id, record, number, stored, kept).await.map_err(error::of)?;
+        let sums = algorithm
+            .zip(checksum)
+            .map_or_else(Checksums::default, |(algorithm, sum)| Checksums::of(algorithm, sum));
+        Ok(S3Response::new(dto::UploadPartOutput {
+            checksum_crc32: sums.crc32,
+            checksum_crc32c: sums.crc32c,
+            checksum_crc64nvme: sums.crc64nvme,
+            checksum_sha1: sums.sha1,
+            checksum_sha256: sums.sha256,
+            e_tag: Some(dto::ETag::Strong(etag)),
+            ..Default::default()
+        }))
+    }
+
+    pub(super) async fn upload_part_copy(
+        &self,
+        request: S3Request<dto::UploadPartCopyInput>,
+    ) -> S3Result<S3Response<dto::UploadPartCopyOutput>> {
+        let bucket = self.bucket(&request, &request.input.bucket).await?;
+        let input = &request.input;
+        let (id, number) = (id_of(&input.upload_id)?, number_of(input.part_number)?);
+        let record = record_of(&bucket, &input.key)?;
+        let upload = self.upload(id, &record).await?;
+        let conditions = Conditions {
+            if_match: input.copy_source_if_match.clone(),
+            if_none_match: input.copy_source_if_none_match.clone(),
+            if_modified_since: input.copy_source_if_modified_since.clone(),
+            if_unmodified_since: input.copy_source_if_unmodified_since.clone(),
+        };
+        let (object, facts) = self.source(&request, &input.copy_source, conditions).await?;
+        let size = object.content.manifest.size;
+        let range = match &input.copy_source_range {
+            None => 0..size,
+            Some(text) => match dto::Range::parse(text) {
+                Ok(dto::Range::Int { first, last: Some(last) }) if first <= last && last < size => {
+                    first..last + 1
+                }
+                Ok(dto::Range::Int { .. }) => return Err(s3_error!(InvalidRange)),
+                _ => return Err(s3_error!(InvalidArgument, "x-amz-copy-source-range is bytes=first-last")),
+            },
+        };
+        let algorithm = Kind::of(&upload).map(|kind| kind.algorithm);
+        let Taken { stored, checksum } =
+            body::copy(&object.body, range, self.engine.write_part(), algorithm).await?;
+        let kept = checksum.as_ref().and_then(|sum| unbase64(sum));
+        let etag = self.engine.put_part(id, record, number, stored, kept).await.map_err(error::of)?;
+        let sums = algorithm
+            .zip(checksum)
+            .map_or_else(Checksums::default, |(algorithm, sum)| Checksums::of(algorithm, sum));
+        let result = dto::CopyPartResult {
+            checksum_crc32: sums.crc32,
+            checksum_crc32c: sums.crc32c,
+            checksum_crc64nvme: sums.crc64nvme,
+            checksum_sha1: sums.sha1,
+            checksum_sha256: sums.sha256,
+            e_tag: Some(dto::ETag::Strong(etag)),
+            last_modified: Some(facts.last_modified),
+        };
+        Ok(S3Response::new(dto::UploadPartCopyOutput {
+            copy_part_result: Some(result),
+            copy_source_version_id: facts.version_id,
+            ..Default::default()
+        }))
+    }
+
+    pub(super) async fn complete_multipart_upload(
+        &self,
+        request: S3Request<dto::CompleteMultipartUploadInput>,
+    ) -> S3Result<S3Response<dto::CompleteMultipartUploadOutput>> {
+        let bucket = self.bucket(&request, &request.input.bucket).await?;
+        let input = &request.input;
+        let id = id_of(&input.upload_id)?;
+        let record = record_of(&bucket, &input.key)?;
+        let upload = self.upload(id, &record).await?;
+        let named = input.multipart_upload.as_ref().and_then(|all| all.parts.as_ref());
+        let named = named.filter(|parts| !parts.is_empty()).ok_or_else(|| s3_error!(MalformedXML))?;
+        let mut parts = Vec::with_capacity(named.len());
+        for part in named {
+            let number =
+                part.part_number.ok_or_else(|| s3_error!(MalformedXML, "a part has a PartNumber"))?;
+            parts.push((number_of(number)?, part.e_tag.as_ref().map(|etag| etag.value().to_owned())));
+        }
+        let condition = condition::of_write(input.if_match.as_ref(), input.if_none_match.as_ref())?;
+        let mut headers = metadata::Headers::new();
+        let kind = Kind::of(&upload);
+        if let Some(kind) = &kind {
+            let mut sums = Vec::with_capacity(parts.len());
+            for (number, _) in &parts {
+                let rows = self.engine.parts(id, number - 1, 1).await.map_err(error::of)?;
+                let row = rows.into_iter().find(|(found, _)| found == number);
+                let sum = row.and_then(|(_, row)| Some((row.size, row.checksum?)));
+                sums.push(sum.ok_or_else(|| s3_error!(InvalidPart))?);
+            }
+            let whole = kind.combine(&sums).ok_or_else(|| s3_error!(InvalidRequest))?;
+            let kept = if kind.is_whole { "FULL_OBJECT" } else { "COMPOSITE" };
+            body::note_checksum(&mut headers, kind.algorithm, &whole, kept);
+            let sent = request
+                .headers
+                .get(metadata::header_of(kind.algorithm))
+                .and_then(|value| value.to_str().ok());
+            if sent.is_some_and(|sent| sent != whole) {
+                return Err(s3_error!(BadDigest, "the checksum that was sent is not the object's"));
+            }
+        }
+        let checksums = Checksums::stored(&headers);
+        let complete = CompleteUpload {
+            id,
+            bucket: bucket.id.clone(),
+            key: input.key.clone(),
+            parts,
+            headers,
+            context: context_of(&request.headers)?,
+            condition,
+        };
+        let written = self.engine.complete_upload(complete).await.map_err(error::of)?;
+        let checksum_type = kind.map(|kind| if kind.is_whole { "FULL_OBJECT" } else { "COMPOSITE" });
+        let output = dto::CompleteMultipartUploadOutput {
+            bucket: Some(input.bucket.clone()),
+            checksum_crc32: checksums.crc32,
+            checksum_crc32c: checksums.crc32c,
+            checksum_crc64nvme: checksums.crc64nvme,
+            checksum_sha1: checksums.sha1,
+            checksum_sha256: checksums.sha256,
+            checksum_type: checksum_type.map(|kind| dto::ChecksumType::from(kind.to_owned())),
+            e_tag: written.etag.clone().map(dto::ETag::Strong),
+            key: Some(input.key.clone()),
+            location: Some(format!("/{}/{}", input.bucket, input.key)),
+            version_id: version_of(&written, &bucket),
+            ..Default::default()
+        };
+        let mut response = S3Response::new(output);
+        response.headers.extend(context_header(&written));
+        Ok(response)
+    }
+
+    pub(super) async fn abort_multipart_upload(
+        &self,
+        request: S3Request<dto::AbortMultipartUploadInput>,
+    ) -> S3Result<S3Response<dto::AbortMultipartUploadOutput>> {
+        let bucket = self.bucket(&request, &request.input.bucket).await?;
+        let record = record_of(&bucket, &request.input.key)?;
+        self.engine.abort_upload(id_of(&request.input.upload_id)?, record).await.map_err(error::of)?;
+        let output = dto::AbortMultipartUploadOutput::default();
+        Ok(S3Response::with_status(output, hyper::StatusCode::NO_CONTENT))
+    }
+
+    pub(super) async fn list_parts(
+        &self,
+        request: S3Request<dto::ListPartsInput>,
+    ) -> S3Result<S3Response<dto::ListPartsOutput>> {
+        let bucket = self.bucket(&request, &request.input.bucket).await?;
+        let account = self.account(&request)?;
+        let input = request.input;
+        let id = id_of(&input.upload_id)?;
+        let upload = self.upload(id, &record_of(&bucket, &input.key)?).await?;
+        let max = input.max_parts.unwrap_or(PAGE_MAX).clamp(0, PAGE_MAX);
+        let after = u16::try_from(input.part_number_marker.unwrap_or(0)).unwrap_or(u16::MAX);
+        let limit = usize::try_from(max).unwrap_or(0);
+        let mut rows = self.engine.parts(id, after, limit + 1).await.map_err(error::of)?;
+        let is_truncated = rows.len() > limit;
+        rows.truncate(limit);
+        let algorithm = upload.headers.get(metadata::CHECKSUM_ALGORITHM).cloned();
+        let part = |(number, row): &(u16, PartRow)| {
+            let sum = row.checksum.as_ref().map(|sum| metadata::base64(sum));
+            let sums = algorithm
+                .as_ref()
+                .zip(sum)
+                .map_or_else(Checksums::default, |(algorithm, sum)| Checksums::of(algorithm, sum));
+            dto::Part {
+                checksum_crc32: sums.crc32,
+                checksum_crc32c: sums.crc32c,
+                checksum_crc64nvme: sums.crc64nvme,
+                checksum_sha1: sums.sha1,
+                checksum_sha256: sums.sha256,
+                e_tag: Some(dto::ETag::Strong(crate::engine::hex(&row.md5))),
+                last_modified: Some(names::at_ms(row.at_ms)),
+                part_number: Some((*number).into()),
+                size: Some(row.size.cast_signed()),
+            }
+        };
+        let next = rows.last().map(|(number, _)| i32::from(*number));
+        Ok(S3Response::new(dto::ListPartsOutput {
+            bucket: Some(input.bucket),
+            checksum_algorithm: algorithm.clone().map(dto::ChecksumAlgorithm::from),
+            checksum_type: upload.headers.get(metadata::CHECKSUM_TYPE).cloned().map(dto::ChecksumType::from),
+            initiator: Some(initiator(&upload)),
+            is_truncated: Some(is_truncated),
+            key: Some(input.key),
+            max_parts: Some(max),
+            next_part_number_marker: next,
+            owner: Some(bucket::owner(&account)),
+            part_number_marker: Some(after.into()),
+            parts: Some(rows.iter().map(part).collect()),
+            storage_class: Some(dto::StorageClass::from_static(dto::StorageClass::STANDARD)),
+            upload_id: Some(input.upload_id),
+            ..Default::default()
+        }))
+    }
+
+    pub(super) async fn list_multipart_uploads(
+        &self,
+        request: S3Request<dto::ListMultipartUploadsInput>,
+    ) -> S3Result<S3Response<dto::ListMultipartUploadsOutput>> {
+        let bucket = self.bucket(&request, &request.input.bucket).await?;
+        let account = self.account(&request)?;
+        let input = request.input;
+        let max = input.max_uploads.unwrap_or(PAGE_MAX).clamp(0, PAGE_MAX);
+        let prefix = input.prefix.clone().unwrap_or_default();
+        let after = (
+            input.key_marker.clone().unwrap_or_default(),
+            input.upload_id_marker.clone().unwrap_or_default(),
+        );
+        let all = self.engine.uploads(&bucket.id).await.map_err(error::of)?;
+        let mut rest = all.into_iter().filter_map(|(id, upload)| {
+            let key = upload.record.object_key()?.to_owned();
+            let id = id.to_string();
+            let is_after = match (key.cmp(&after.0), after.1.is_empty()) {
+                (std::cmp::Ordering::Equal, false) => id > after.1,
+                (order, _) => order.is_gt() || after.0.is_empty(),
+            };
+            (is_after && key.starts_with(&prefix)).then_some((key, id, upload))
+        });
+        let shown: Vec<_> = rest.by_ref().take(usize::try_from(max).unwrap_or(0)).collect();
+        let is_truncated = rest.next().is_some();
+        let next = shown.last().filter(|_| is_truncated).map(|(key, id, _)| (key.clone(), id.clone()));
+        let uploads = shown.into_iter().map(|(key, id, upload)| dto::MultipartUpload {
+            checksum_algorithm: upload
+                .headers
+                .get(metadata::CHECKSUM_ALGORITHM)
+                .cloned()
+                .map(dto::ChecksumAlgorithm::from),
+            checksum_type: upload.headers.get(metadata::CHECKSUM_TYPE).cloned().map(dto::ChecksumType::from),
+            initiated: Some(names::at_ms(upload.began_ms)),
+            initiator: Some(initiator(&upload)),
+            key: Some(key),
+            owner: Some(bucket::owner(&account)),
+            storage_class: Some(dto::StorageClass::from_static(dto::StorageClass::STANDARD)),
+            upload_id: Some(id),
+        });
+        let uploads = uploads.collect();
+        let (next_key_marker, next_upload_id_marker) = next.unzip();
+        Ok(S3Response::new(dto::ListMultipartUploadsOutput {
+            bucket: Some(input.bucket),
+            is_truncated: Some(is_truncated),
+            key_marker: input.key_marker,
+            max_uploads: Some(max),
+            next_key_marker,
+            next_upload_id_marker,
+            prefix: input.prefix,
+            upload_id_marker: input.upload_id_marker,
+            uploads: Some(uploads),
+            ..Default::default()
+        }))
+    }
+}
+
+fn initiator(upload: &UploadRow) -> dto::Initiator {
+    let name = Some(upload.initiator.clone());
+    dto::Initiator { display_name: name.clone(), id: name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sum(algorithm: &str, bytes: &[u8]) -> Vec<u8> {
+        let mut hasher = body::hasher(Some(algorithm));
+        hasher.update(bytes);
+        unbase64(&body::value_of(&hasher.finalize(), algorithm).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn checksums_of_parts_combine_to_that_of_the_whole() {
+        let whole: Vec<u8> = (0..100_000u32).map(|n| (n % 253) as u8).collect();
+        for algorithm in ["CRC32", "CRC32C", "CRC64NVME"] {
+            let parts: Vec<_> =
+                whole.chunks(33_333).map(|part| (part.len() as u64, sum(algorithm, part))).collect();
+            let combined = Kind { algorithm, is_whole: true }.combine(&parts).unwrap();
+            assert_eq!(combined, metadata::base64(&sum(algorithm, &whole)), "{algorithm}");
+        }
+    }
+
+    #[test]
+    fn a_composite_checksum_is_of_the_parts_checksums_and_tells_how_many() {
+        let parts = [(1, sum("SHA256", b"a")), (1, sum("SHA256", b"b"))];
+        let of_both = [parts[0].1.clone(), parts[1].1.clone()].concat();
+        let expected = format!("{}-2", metadata::base64(&sum("SHA256", &of_both)));
+        assert_eq!(Kind { algorithm: "SHA256", is_whole: false }.combine(&parts), Some(expected));
+    }
+}

@@ -1,0 +1,205 @@
+//! Writing objects: PUT and copies.
+
+use super::{
+    Face,
+    body::{self, Expected, Taken},
+    condition::{self, Conditions},
+    error,
+    metadata::{self, Checksums, Headers},
+    names,
+    read::Facts,
+};
+use crate::{
+    engine::{Bucket, Condition, Context, Object, PutRequest, Written},
+    env::Env,
+};
+use hyper::{HeaderMap, header::HeaderValue};
+use s3s::{S3Request, S3Response, S3Result, dto, s3_error};
+
+/// The algorithm of objects whose client names none.
+const ALGORITHM: &str = "CRC64NVME";
+/// The most bytes of one PUT: 5 GiB.
+const PUT_MAX: u64 = 5 << 30;
+
+impl<E: Env> Face<E> {
+    pub(super) async fn put_object(
+        &self,
+        request: S3Request<dto::PutObjectInput>,
+    ) -> S3Result<S3Response<dto::PutObjectOutput>> {
+        let bucket = self.bucket(&request, &request.input.bucket).await?;
+        let input = request.input;
+        if input.content_length.is_some_and(|length| length > PUT_MAX.cast_signed()) {
+            return Err(s3_error!(EntityTooLarge));
+        }
+        let mut headers = metadata::of_request(&request.headers)?;
+        let condition = condition::of_write(input.if_match.as_ref(), input.if_none_match.as_ref())?;
+        let context = context_of(&request.headers)?;
+        let algorithm = metadata::algorithm_of(&request.headers)?.unwrap_or(ALGORITHM);
+        let expected = Expected {
+            headers: &request.headers,
+            trailers: request.trailing_headers,
+            algorithm: Some(algorithm),
+        };
+        let Taken { stored, checksum } = body::take(self.engine.write_body(), input.body, expected).await?;
+        let checksum = checksum.unwrap_or_default();
+        body::note_checksum(&mut headers, algorithm, &checksum, dto::ChecksumType::FULL_OBJECT);
+        let put = PutRequest {
+            bucket: bucket.id.clone(),
+            key: input.key,
+            body: stored,
+            headers,
+            context,
+            condition,
+        };
+        let written = self.engine.put(put).await.map_err(error::of)?;
+        let sums = Checksums::of(algorithm, checksum);
+        let output = dto::PutObjectOutput {
+            checksum_crc32: sums.crc32,
+            checksum_crc32c: sums.crc32c,
+            checksum_crc64nvme: sums.crc64nvme,
+            checksum_sha1: sums.sha1,
+            checksum_sha256: sums.sha256,
+            checksum_type: Some(dto::ChecksumType::from_static(dto::ChecksumType::FULL_OBJECT)),
+            e_tag: written.etag.clone().map(dto::ETag::Strong),
+            version_id: version_of(&written, &bucket),
+            ..Default::default()
+        };
+        let mut response = S3Response::new(output);
+        response.headers.extend(context_header(&written));
+        Ok(response)
+    }
+
+    /// The source of a copy, if its conditions hold.
+    pub(super) async fn source<T>(
+        &self,
+        request: &S3Request<T>,
+        source: &dto::CopySource,
+        conditions: Conditions,
+    ) -> S3Result<(Object<E>, Facts)> {
+        let dto::CopySource::Bucket { bucket, key, version_id } = source else {
+            return Err(s3_error!(NotImplemented, "access points are not supported"));
+        };
+        let bucket = self.bucket(request, bucket).await?;
+        let object = self.find(&bucket, key, version_id.as_deref()).await?;
+        let facts = Facts::of(&object, &bucket);
+        conditions.check_source(&facts.etag, facts.written_at_s)?;
+        Ok((object, facts))
+    }
+
+    pub(super) async fn copy_object(
+        &self,
+        request: S3Request<dto::CopyObjectInput>,
+    ) -> S3Result<S3Response<dto::CopyObjectOutput>> {
+        let bucket = self.bucket(&request, &request.input.bucket).await?;
+        let input = &request.input;
+        let conditions = Conditions {
+            if_match: input.copy_source_if_match.clone(),
+            if_none_match: input.copy_source_if_none_match.clone(),
+            if_modified_since: input.copy_source_if_modified_since.clone(),
+            if_unmodified_since: input.copy_source_if_unmodified_since.clone(),
+        };
+        let (object, facts) = self.source(&request, &input.copy_source, conditions).await?;
+        let size = object.content.manifest.size;
+        if size > PUT_MAX {
+            return Err(s3_error!(InvalidRequest, "a copy of more than 5 GiB is made in parts"));
+        }
+        let replaces = |directive: Option<&str>| directive.is_some_and(|directive| directive == "REPLACE");
+        let replaces_metadata =
+            replaces(input.metadata_directive.as_ref().map(dto::MetadataDirective::as_str));
+        let replaces_tags = replaces(input.tagging_directive.as_ref().map(dto::TaggingDirective::as_str));
+        if let dto::CopySource::Bucket { bucket: from, key, version_id } = &input.copy_source
+            && (&**from, &**key) == (input.bucket.as_str(), input.key.as_str())
+            && version_id.is_none()
+            && !replaces_metadata
+        {
+            return Err(s3_error!(
+                InvalidRequest,
+                "a copy onto itself must change something: its metadata, say"
+            ));
+        }
+        let requested = metadata::of_request(&request.headers)?;
+        let mut headers = headers_of_copy(&object, requested, replaces_metadata, replaces_tags);
+        let stored_algorithm = object.content.headers.get(metadata::CHECKSUM_ALGORITHM).map(String::as_str);
+        let stored_algorithm =
+            metadata::ALGORITHMS.iter().map(|(name, _)| *name).find(|name| Some(*name) == stored_algorithm);
+        let algorithm = metadata::algorithm_of(&request.headers)?.or(stored_algorithm).unwrap_or(ALGORITHM);
+        let Taken { stored, checksum } =
+            body::copy(&object.body, 0..size, self.engine.write_body(), Some(algorithm)).await?;
+        let checksum = checksum.unwrap_or_default();
+        body::note_checksum(&mut headers, algorithm, &checksum, dto::ChecksumType::FULL_OBJECT);
+        let context = context_of(&request.headers)?;
+        let key = input.key.clone();
+        let put =
+            PutRequest { bucket: bucket.id.clone(), key, body: stored, headers, context, condition: None };
+        let written = self.engine.put(put).await.map_err(error::of)?;
+        let sums = Checksums::of(algorithm, checksum);
+        let result = dto::CopyObjectResult {
+            checksum_crc32: sums.crc32,
+            checksum_crc32c: sums.crc32c,
+            checksum_crc64nvme: sums.crc64nvme,
+            checksum_sha1: sums.sha1,
+            checksum_sha256: sums.sha256,
+            checksum_type: Some(dto::ChecksumType::from_static(dto::ChecksumType::FULL_OBJECT)),
+            e_tag: written.etag.clone().map(dto::ETag::Strong),
+            last_modified: written.version.map(names::written_at),
+        };
+        let mut response = S3Response::new(dto::CopyObjectOutput {
+            copy_object_result: Some(result),
+            copy_source_version_id: facts.version_id,
+            version_id: version_of(&written, &bucket),
+            ..Default::default()
+        });
+        response.headers.extend(context_header(&written));
+        Ok(response)
+    }
+}
+
+/// What a copy takes from its source and what from its request.
+fn headers_of_copy<E: Env>(
+    object: &Object<E>,
+    mut requested: Headers,
+    replaces_metadata: bool,
+    replaces_tags: bool,
+) -> Headers {
+    let tags = if replaces_tags {
+        requested.remove(metadata::TAGGING)
+    } else {
+        requested.remove(metadata::TAGGING);
+        super::tagging::header_of(object)
+    };
+    let mut headers = if replaces_metadata { requested } else { object.content.headers.clone() };
+    let of_body = [metadata::CHECKSUM_ALGORITHM, metadata::CHECKSUM_TYPE, metadata::TAGGING];
+    headers.retain(|name, _| !of_body.contains(&name.as_str()) && !name.starts_with("x-amz-checksum-"));
+    headers.extend(tags.map(|tags| (metadata::TAGGING.to_owned(), tags)));
+    headers
+}
+
+/// The id of the version that a write made.
+pub(super) fn version_of(written: &Written, bucket: &Bucket) -> Option<String> {
+    written
+        .version
+        .and_then(|stamp| names::shown_version_id(stamp, bucket.versioning.is_null(), bucket.versioning))
+}
+
+/// What the client says it has seen.
+pub(super) fn context_of(headers: &HeaderMap) -> S3Result<Option<Context>> {
+    let Some(value) = headers.get("x-anabranch-context") else { return Ok(None) };
+    match value.to_str() {
+        Ok(text) => Ok(Some(Context(text.to_owned()))),
+        Err(_) => Err(s3_error!(InvalidArgument, "x-anabranch-context is the text that an answer carried")),
+    }
+}
+
+/// What the client has now seen.
+pub(super) fn context_header(written: &Written) -> HeaderMap {
+    let value = HeaderValue::from_str(&written.context.0);
+    value
+        .map(|value| (hyper::header::HeaderName::from_static("x-anabranch-context"), value))
+        .into_iter()
+        .collect()
+}
+
+/// The condition of a DELETE: `If-Match`.
+pub(super) fn condition_of_delete(if_match: Option<&dto::ETagCondition>) -> S3Result<Option<Condition>> {
+    condition::of_write(if_match, None)
+}
