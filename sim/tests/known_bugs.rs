@@ -4,7 +4,7 @@ use anabranch_sim::{oracle::Verdict, runner, scenario::Scenario};
 use std::path::Path;
 
 /// Scenario, seed (of the madsim world), and what it found.
-const FOUND: [(&str, u64, &str); 10] = [
+const FOUND: [(&str, u64, &str); 11] = [
     ("bad-wires", 135, "a bit flipped in a frame's length made the reader swallow all frames after it"),
     ("bit-rot", 8, "state merges spread the mark of a damaged record to every site"),
     (
@@ -26,6 +26,7 @@ const FOUND: [(&str, u64, &str); 10] = [
     ),
     ("full-disk", 19, "a site that had come back was kept from its peers while it was read out"),
     ("lost-bodies", 16, "a replaced version's body was collected while its successor's was at one site only"),
+    ("lost-bodies", 0, "the body before a lost one was brought back without looking whether it can be read"),
     ("lost-bodies", 9, "a run ended while its clients were still writing"),
 ];
 

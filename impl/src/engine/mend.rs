@@ -1,18 +1,18 @@
 //! Records found damaged, bodies found lost: taken out of service, and mended from peers.
 
 use super::{
-    Engine, Error, SegmentOf, lock,
+    Engine, Error, PIECE, SegmentOf, lock,
     writer::{Draft, Purpose},
 };
 use crate::{
     causality::{Dot, Timestamp, VersionVector},
     crdt::{Payload, Record, State, Status, repair},
     env::{Env, timeout},
-    object::{Kind, RecordKey},
+    object::{Kind, RecordKey, Segment},
     store::keys,
 };
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 impl<E: Env> Engine<E> {
     /// Takes a corrupt record out of service until a peer has refilled it.
@@ -104,6 +104,7 @@ impl<E: Env> Engine<E> {
     /// Ends a version whose body is at no site: every member said so. What it had replaced shows again, as far as this
     /// site still holds it; without it only the version's own site ends it, so that a holder elsewhere comes first.
     pub async fn declare_lost(&self, dot: Dot, even_without_predecessor: bool) -> Result<(), Error> {
+        let whole = self.whole_predecessors(dot).await?;
         let ended = self
             .submit(Purpose::Grow, move |sequencer| {
                 let Some(wanted) = sequencer.tx.body_row(keys::WANTED, dot)? else { return Ok(Ok(false)) };
@@ -115,7 +116,8 @@ impl<E: Env> Engine<E> {
                 };
                 let Payload::Version { versioning, .. } = entry.payload else { return Ok(Ok(false)) };
                 let kept = sequencer.tx.purged_by(dot)?;
-                let kept = kept.into_iter().filter_map(|(held, row)| Some((held, row.content?.1)));
+                let kept = kept.into_iter().filter(|(held, _)| whole.contains(held));
+                let kept = kept.filter_map(|(held, row)| Some((held, row.content?.1)));
                 let predecessors: Vec<_> = kept.collect();
                 if predecessors.is_empty() && !even_without_predecessor {
                     return Ok(Ok(false));
@@ -147,6 +149,37 @@ impl<E: Env> Engine<E> {
             self.bodies_changed();
         }
         Ok(())
+    }
+
+    /// What a version had replaced and is here with all its bytes: read, not only named, for what is brought back now may
+    /// be the last copy that anybody asks for.
+    async fn whole_predecessors(&self, dot: Dot) -> Result<BTreeSet<Dot>, Error> {
+        let rows = self.submit(Purpose::Tidy, move |sequencer| Ok(Ok(sequencer.tx.purged_by(dot)?))).await?;
+        let mut whole = BTreeSet::new();
+        for (held, row) in rows {
+            let Some((_, content)) = row.content else { continue };
+            let mut is_whole = true;
+            for (number, segment) in (0..).zip(content.manifest.body.segments()) {
+                is_whole = is_whole && self.is_readable((held, number), *segment).await?;
+            }
+            if is_whole {
+                whole.insert(held);
+            }
+        }
+        Ok(whole)
+    }
+
+    /// Whether a segment is here and every block of it is what was written.
+    async fn is_readable(&self, of: SegmentOf, segment: Segment) -> Result<bool, Error> {
+        let Some(blob) = self.read(move |snapshot| snapshot.segment(of)).await? else { return Ok(false) };
+        let mut offset = 0;
+        while offset < segment.size {
+            match self.read_file(of, blob.clone(), segment.size, offset, PIECE).await? {
+                Some(bytes) => offset += bytes.len() as u64,
+                None => return Ok(false),
+            }
+        }
+        Ok(true)
     }
 
     /// Publishes a segment that was fetched, checked and synced. `false` if nobody wants it any more.
