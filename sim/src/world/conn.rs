@@ -25,6 +25,9 @@ use tokio::{
 /// Bytes on their way before a writer waits: a socket's send buffer.
 const OUTBOX_MAX: usize = 512 << 10;
 
+/// How long a caller may take to say who it is: nothing delays it but its own end.
+const PREFACE_MAX: Duration = Duration::from_millis(100);
+
 #[derive(Default)]
 struct Outbox {
     queue: VecDeque<(Duration, Bytes)>,
@@ -85,7 +88,12 @@ impl SimListener {
     pub(super) async fn accept(&mut self, env: &SimEnv) -> io::Result<SimConn> {
         let mut stream = fabric::accept(&mut self.0).await?;
         let mut caller = [0; 2];
-        stream.read_exact(&mut caller).await?;
+        // A caller that dies between connecting and saying who it is must not hold up all others for ever.
+        tokio::select! {
+            biased;
+            read = stream.read_exact(&mut caller) => read?,
+            () = fabric::sleep(PREFACE_MAX) => return Err(io::ErrorKind::TimedOut.into()),
+        };
         let from = u16::from_be_bytes(caller);
         let control = ConnControl::new((from, env.site));
         env.ground.lock().register(&control);
