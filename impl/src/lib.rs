@@ -4,9 +4,17 @@
 //! Start with `ARCHITECTURE.md`: it walks one PUT through these modules, which stand on each other in this order.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "daemon")]
+pub mod admin;
 pub mod causality;
+#[cfg(feature = "daemon")]
+pub mod cli;
+#[cfg(feature = "daemon")]
+pub mod config;
 pub mod conflict;
 pub mod crdt;
+#[cfg(feature = "daemon")]
+pub mod daemon;
 pub mod engine;
 pub mod env;
 pub mod node;
@@ -16,3 +24,5 @@ pub mod replication;
 #[cfg(feature = "s3")]
 pub mod s3;
 pub mod store;
+#[cfg(feature = "daemon")]
+pub mod telemetry;

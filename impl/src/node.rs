@@ -3,7 +3,8 @@
 use crate::{
     engine::{self, Engine},
     env::Env,
-    replication, store,
+    replication::{self, Replication},
+    store,
 };
 use std::io;
 use thiserror::Error;
@@ -37,6 +38,7 @@ pub enum StartError {
 /// One running site.
 pub struct Node<E: Env> {
     engine: Engine<E>,
+    replication: Replication<E>,
 }
 
 impl<E: Env> Node<E> {
@@ -44,15 +46,20 @@ impl<E: Env> Node<E> {
     pub async fn start(env: E, config: Config) -> Result<Self, StartError> {
         let engine = Engine::open(env.clone(), config.engine).await?;
         let address = config.replication.listen.clone();
-        replication::start(env, engine.clone(), config.replication)
+        let replication = replication::start(env, engine.clone(), config.replication)
             .await
             .map_err(|cause| StartError::Listen { address, cause })?;
-        Ok(Self { engine })
+        Ok(Self { engine, replication })
     }
 
     /// The face that clients use.
     pub fn engine(&self) -> &Engine<E> {
         &self.engine
+    }
+
+    /// The links to the peers.
+    pub fn replication(&self) -> &Replication<E> {
+        &self.replication
     }
 
     /// Runs until the process must end: a commit or a sync failed.

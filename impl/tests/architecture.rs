@@ -56,6 +56,43 @@ const FLOORS: &[Floor] = &[
         may: &["env", "store", "engine", "replication"],
         because: "the composition root wires and decides nothing",
     },
+    Floor {
+        modules: &["config"],
+        may: &["causality", "env"],
+        because: "what an operator writes is plain data",
+    },
+    Floor {
+        modules: &["telemetry"],
+        may: &["s3", "config"],
+        because: "what a site tells is data handed to it",
+    },
+    Floor {
+        modules: &["admin"],
+        may: &["causality", "env", "object", "engine", "s3", "replication", "node", "config", "telemetry"],
+        because: "operators look at the site; they change nothing behind the engine's back",
+    },
+    Floor {
+        modules: &["daemon"],
+        may: &[
+            "env",
+            "store",
+            "engine",
+            "s3",
+            "hyper",
+            "replication",
+            "node",
+            "config",
+            "telemetry",
+            "admin",
+        ],
+        because: "a process joins the node to its faces",
+    },
+    Floor {
+        modules: &["cli"],
+        may: &["causality", "env", "s3", "hyper", "config", "telemetry", "admin", "daemon"],
+        because: "a command drives the daemon or asks it; it reaches neither engine nor store",
+    },
+    Floor { modules: &["main"], may: &["cli"], because: "the binary is the command line" },
     Floor { modules: &["lib"], may: &[], because: "the root declares the floors and nothing else" },
 ];
 
@@ -116,7 +153,7 @@ fn a_planted_import_is_caught_with_its_place_and_rule() {
             "fn f() {\n    shared.store\n        .commit(|tx| Ok(()));\n}",
             "server.rs:4: `.commit`",
         ),
-        ("admin/handler.rs", "", "stands on no floor"),
+        ("console/handler.rs", "", "stands on no floor"),
     ] {
         let said = judged(file, text);
         assert!(said.contains(named), "{file}: {text:?} is judged {said:?}, expected {named:?}");

@@ -5,12 +5,13 @@ mod sites;
 
 use anabranch::{
     engine::Engine,
-    s3::{self, Keys, Service},
+    env::tokio::TokioEnv,
+    s3::{self, Keys, Service, Settings},
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{HeaderMap, Method, Request, StatusCode, header::HeaderName};
-use hyper_util::rt::TokioIo;
+use hyper_util::{rt::TokioIo, server::graceful::GracefulShutdown};
 use rusty_s3::{Bucket, Credentials, S3Action, UrlStyle, actions};
 use sites::{Site, addresses, eventually, start};
 use std::{borrow::Cow, sync::Arc, time::Duration};
@@ -23,7 +24,8 @@ const LIFE: Duration = Duration::from_mins(1);
 struct Pair {
     _data: TempDir,
     sites: [Site; 2],
-    faces: [Service; 2],
+    faces: [Service<TokioEnv>; 2],
+    graceful: GracefulShutdown,
     bucket: Bucket,
     account: Credentials,
 }
@@ -68,13 +70,15 @@ impl Pair {
         let addresses = addresses(2);
         let sites = [start(0, &addresses, data.path()).await, start(1, &addresses, data.path()).await];
         let keys = Arc::new(Keys::default().with("KEY", "secret", "ann").with("OTHER", "secret", "bob"));
-        let faces = [0, 1]
-            .map(|n: usize| s3::service(sites[n].node.engine().clone(), keys.clone(), "us-east-1".into()));
+        let faces = [0, 1].map(|n: usize| {
+            s3::service(sites[n].node.engine().clone(), &keys, Settings::default(), Arc::new(()))
+        });
         let engines = sites.each_ref().map(|site| site.node.engine().clone());
         eventually("the sites meet", async || engines.iter().all(Engine::is_joined).then_some(())).await;
         let url = "http://store.test".parse().unwrap();
         let bucket = Bucket::new(url, UrlStyle::Path, "photos", "us-east-1").unwrap();
-        let pair = Self { _data: data, sites, faces, bucket, account: Credentials::new("KEY", "secret") };
+        let (account, graceful) = (Credentials::new("KEY", "secret"), GracefulShutdown::new());
+        let pair = Self { _data: data, sites, faces, graceful, bucket, account };
         pair.send(0, Method::PUT, &pair.bucket.create_bucket(&pair.account), Bytes::new()).await.ok();
         pair
     }
@@ -101,7 +105,7 @@ impl Pair {
     ) -> Answer {
         let url = action.sign(LIFE);
         let (client, server) = tokio::io::duplex(256 << 10);
-        tokio::spawn(s3::serve_connection(self.faces[site].clone(), server));
+        tokio::spawn(s3::serve_connection(self.faces[site].clone(), server, &self.graceful));
         let (mut sender, conn) = hyper::client::conn::http1::handshake(TokioIo::new(client)).await.unwrap();
         tokio::spawn(conn);
         let path = format!("{}?{}", url.path(), url.query().unwrap_or_default());

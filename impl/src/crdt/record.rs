@@ -142,6 +142,15 @@ impl Record {
         self.entries.is_empty() && self.pending.is_empty()
     }
 
+    /// Whether it may hold a conflict: two live versions, or one that was replaced unseen or together with others.
+    pub fn is_contested(&self) -> bool {
+        let mut live = 0;
+        self.versions().any(|(_, entry)| {
+            live += usize::from(entry.status() == Status::Live);
+            live > 1 || entry.raise == Raise::Retained || entry.raises.len() > 1
+        })
+    }
+
     /// The versions of the object with their stamps, in order of dot.
     pub fn versions(&self) -> impl Iterator<Item = (Stamp, &Entry)> + '_ {
         self.entries

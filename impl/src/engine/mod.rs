@@ -3,14 +3,16 @@
 //! In reading order: [`writer`] sequences and commits everything that changes; [`body`] takes bytes in and gives them
 //! out; [`put`], [`upload`], [`delete`], [`tags`] and [`bucket`] are the clients' writes; [`get`] and [`list`] their reads; [`context`] is what a client hands back to say
 //! what it has seen; [`apply`], [`bootstrap`] and [`mend`] take in what peers send; [`collect`] drops what every member
-//! has. The engine defines what it needs from replication as plain data ([`members`], the wanted bodies) and never calls
+//! has. [`backlog`] and [`conflicts`] answer an operator. The engine defines what it needs from replication as plain data ([`members`], the wanted bodies) and never calls
 //! it: the log is the only bridge.
 
 mod apply;
+mod backlog;
 mod body;
 mod bootstrap;
 mod bucket;
 mod collect;
+mod conflicts;
 mod context;
 mod delete;
 mod error;
@@ -26,9 +28,11 @@ mod writer;
 
 pub use crate::store::{PartRow, UploadId, UploadRow};
 pub use apply::Taken;
+pub use backlog::Backlog;
 pub use body::{BodyReader, BodyWriter, PIECE, SegmentOf, StoredBody};
 pub use bootstrap::{Cut, MergeRange, Staged};
 pub use bucket::Bucket;
+pub use conflicts::{Conflict, Contender};
 #[cfg(feature = "s3")]
 pub(crate) use context::hex;
 pub use context::{Context, Seen};

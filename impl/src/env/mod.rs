@@ -6,6 +6,8 @@
 
 pub mod conformance;
 #[cfg(feature = "tokio-runtime")]
+pub mod tls;
+#[cfg(feature = "tokio-runtime")]
 pub mod tokio;
 pub mod watched;
 
@@ -50,6 +52,12 @@ pub trait Env: Clone + Send + Sync + 'static {
     fn listen(&self, address: &str) -> impl Future<Output = io::Result<Self::Listener>> + Send;
     /// The next connection.
     fn accept(&self, listener: &mut Self::Listener) -> impl Future<Output = io::Result<Self::Conn>> + Send;
+
+    /// The name that the other side of a connection has proved to be its own; none where connections prove nothing. A
+    /// session refuses a peer that says it is somebody else.
+    fn proven_name(_conn: &Self::Conn) -> Option<String> {
+        None
+    }
 
     /// Sleeps by the monotonic clock.
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send;

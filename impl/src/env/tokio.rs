@@ -5,7 +5,10 @@
     reason = "this file is where the seams end in the real world"
 )]
 
-use super::{BoxFuture, DiskFile, Env, Open, Work};
+use super::{
+    BoxFuture, DiskFile, Env, Open, Work,
+    tls::{PeerStream, Tls},
+};
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -16,8 +19,14 @@ use std::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::{Semaphore, mpsc},
     task::JoinSet,
 };
+
+/// Callers whose TLS handshake is under way; further ones wait in the socket's queue.
+const HANDSHAKES_MAX: usize = 64;
+/// How long a caller may take for its handshake.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
 
 /// The real world below one data directory.
 #[derive(Clone)]
@@ -27,18 +36,40 @@ pub struct TokioEnv {
 
 struct Shared {
     data: PathBuf,
+    tls: Option<Tls>,
     start: Instant,
     tasks: Mutex<JoinSet<()>>,
     marks: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 impl TokioEnv {
-    /// A world whose files lie below `data`, which is created if missing.
+    /// A world whose files lie below `data`, which is created if missing, and whose connections are plain TCP.
     pub fn new(data: impl Into<PathBuf>) -> io::Result<Self> {
+        Self::with(data, None)
+    }
+
+    /// A world whose connections are TLS, if it is given: both sides prove their names.
+    pub fn with(data: impl Into<PathBuf>, tls: Option<Tls>) -> io::Result<Self> {
         let data = data.into();
         fs::create_dir_all(&data)?;
-        let shared = Shared { data, start: Instant::now(), tasks: Mutex::default(), marks: Mutex::default() };
-        Ok(Self { shared: Arc::new(shared) })
+        let (tasks, marks) = Default::default();
+        Ok(Self { shared: Arc::new(Shared { data, tls, start: Instant::now(), tasks, marks }) })
+    }
+
+    /// Takes the data directory for this process alone, for as long as the file returned is kept.
+    pub fn lock(&self) -> io::Result<impl Send + Sync + 'static> {
+        let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(self.path("lock"))?;
+        rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).map_err(|error| {
+            let remedy = "another process uses it: stop that one, or give this site a directory of its own";
+            io::Error::new(io::Error::from(error).kind(), remedy)
+        })?;
+        Ok(file)
+    }
+
+    /// Total and available bytes of the disk below the data directory.
+    pub fn disk_bytes(&self) -> io::Result<(u64, u64)> {
+        let stat = rustix::fs::statvfs(&self.shared.data)?;
+        Ok((stat.f_blocks.saturating_mul(stat.f_frsize), stat.f_bavail.saturating_mul(stat.f_frsize)))
     }
 
     /// Ends every task that was spawned here: a process end, within a process.
@@ -56,25 +87,87 @@ impl TokioEnv {
     }
 }
 
+/// Where connections come from.
+pub enum Listener {
+    /// As they are.
+    Plain(TcpListener),
+    /// After their handshake, which a slow caller spends beside the others.
+    Tls(mpsc::Receiver<Box<dyn PeerStream>>),
+}
+
+async fn accept_plain(listener: &TcpListener) -> io::Result<TcpStream> {
+    let (conn, _) = listener.accept().await?;
+    conn.set_nodelay(true)?;
+    Ok(conn)
+}
+
+/// Takes callers and hands on those whose handshake succeeds.
+async fn shake_hands(listener: TcpListener, tls: Tls, ready: mpsc::Sender<Box<dyn PeerStream>>) {
+    let (mut shaking, slots) = (JoinSet::new(), Arc::new(Semaphore::new(HANDSHAKES_MAX)));
+    // A peer that is refused comes again and again: it is told of once a minute.
+    let told = Arc::new(Mutex::new((String::new(), Instant::now())));
+    let refused = move |from: &str, error: String| {
+        let mut told = told.lock().expect("no holder of this lock panics");
+        if told.0 != error || told.1.elapsed() > Duration::from_mins(1) {
+            tracing::warn!(from, "a peer was refused: {error}");
+            *told = (error, Instant::now());
+        }
+    };
+    loop {
+        let slot = slots.clone().acquire_owned().await.expect("nobody closes the semaphore");
+        while shaking.try_join_next().is_some() {}
+        let conn = match accept_plain(&listener).await {
+            Ok(conn) => conn,
+            Err(error) => {
+                tracing::warn!(%error, "a peer's connection could not be taken");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let (tls, ready, refused) = (tls.clone(), ready.clone(), refused.clone());
+        shaking.spawn(async move {
+            let _slot = slot;
+            let from = conn.peer_addr().map_or_else(|_| "an unknown address".into(), |from| from.to_string());
+            match tokio::time::timeout(HANDSHAKE_MAX, tls.accept(conn)).await {
+                Ok(Ok(conn)) => _ = ready.send(conn).await,
+                Ok(Err(error)) => refused(&from, error.to_string()),
+                Err(_) => refused(&from, "its TLS handshake took too long".into()),
+            }
+        });
+    }
+}
+
 impl Env for TokioEnv {
-    type Conn = TcpStream;
-    type Listener = TcpListener;
+    type Conn = Box<dyn PeerStream>;
+    type Listener = Listener;
     type File = RealFile;
 
-    async fn connect(&self, address: &str) -> io::Result<TcpStream> {
+    async fn connect(&self, address: &str) -> io::Result<Self::Conn> {
         let conn = TcpStream::connect(address).await?;
         conn.set_nodelay(true)?;
-        Ok(conn)
+        match &self.shared.tls {
+            None => Ok(Box::new(conn)),
+            Some(tls) => tls.connect(address, conn).await,
+        }
     }
 
-    async fn listen(&self, address: &str) -> io::Result<TcpListener> {
-        TcpListener::bind(address).await
+    async fn listen(&self, address: &str) -> io::Result<Listener> {
+        let listener = TcpListener::bind(address).await?;
+        let Some(tls) = self.shared.tls.clone() else { return Ok(Listener::Plain(listener)) };
+        let (ready, taken) = mpsc::channel(1);
+        self.spawn("handshakes", Box::pin(shake_hands(listener, tls, ready)));
+        Ok(Listener::Tls(taken))
     }
 
-    async fn accept(&self, listener: &mut TcpListener) -> io::Result<TcpStream> {
-        let (conn, _) = listener.accept().await?;
-        conn.set_nodelay(true)?;
-        Ok(conn)
+    async fn accept(&self, listener: &mut Listener) -> io::Result<Self::Conn> {
+        match listener {
+            Listener::Plain(listener) => Ok(Box::new(accept_plain(listener).await?)),
+            Listener::Tls(ready) => ready.recv().await.ok_or_else(|| io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+
+    fn proven_name(conn: &Self::Conn) -> Option<String> {
+        conn.proven_name()
     }
 
     async fn sleep(&self, duration: Duration) {
@@ -168,8 +261,7 @@ impl Env for TokioEnv {
     }
 
     fn available_bytes(&self) -> io::Result<u64> {
-        let stat = rustix::fs::statvfs(&self.shared.data)?;
-        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+        Ok(self.disk_bytes()?.1)
     }
 
     fn mark(&self, mark: &'static str) {

@@ -10,7 +10,7 @@ use crate::{
     causality::{Epoch, SiteId},
     env::{Env, io_timeout},
 };
-use std::{fmt, io, time::Duration};
+use std::{collections::BTreeMap, fmt, io, time::Duration};
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 
@@ -88,6 +88,8 @@ pub struct Session<E: Env> {
     pub purpose: Purpose,
     /// How far the peer's wall clock was ahead of this site's at the handshake, in milliseconds.
     pub clock_offset_ms: i64,
+    /// How long the handshake's question and answer took; none on the answering side.
+    pub round_trip: Option<Duration>,
     /// To the peer.
     pub sender: Sender<E>,
     /// From the peer.
@@ -136,6 +138,8 @@ pub struct Own {
     pub cluster: String,
     /// Site and epoch.
     pub origin: (SiteId, Epoch),
+    /// The names that sites prove to be theirs, where connections prove names.
+    pub names: BTreeMap<SiteId, String>,
 }
 
 impl Own {
@@ -164,18 +168,22 @@ pub async fn call<E: Env>(
 ) -> Result<Session<E>, SessionError> {
     let greeting = async {
         let conn = env.connect(address).await?;
+        let proven = E::proven_name(&conn);
         let (mut receiver, mut sender) = split(conn);
+        let asked = env.monotonic();
         frame::write(&mut sender, own.hello(env, purpose, None)).await?;
         let answer = frame::read(&mut receiver).await?;
-        Ok((receiver, sender, answer))
+        Ok((proven, receiver, sender, answer, env.monotonic().saturating_sub(asked)))
     };
-    let (receiver, sender, answer) = io_timeout(env, limits.handshake, greeting).await?;
+    let (proven, receiver, sender, answer, round_trip) = io_timeout(env, limits.handshake, greeting).await?;
     let hello = hello_of(answer)?;
     if !hello.refused.is_empty() {
         return Err(SessionError::RefusedByPeer(hello.refused));
     }
-    let peer = check(own, &hello, |site| site == expected).map_err(SessionError::Refused)?;
-    Ok(session(env, peer, purpose, &hello, sender, receiver, limits))
+    let peer =
+        check(own, &hello, proven.as_deref(), |site| site == expected).map_err(SessionError::Refused)?;
+    let session = session(env, peer, purpose, &hello, sender, receiver, limits);
+    Ok(Session { round_trip: Some(round_trip), ..session })
 }
 
 /// Answers a caller. `admit` says whether its site and epoch are welcome; a refused caller is told why.
@@ -186,10 +194,12 @@ pub async fn answer<E: Env>(
     admit: impl FnOnce(SiteId, Epoch) -> Result<(), Refusal>,
     limits: Limits,
 ) -> Result<Session<E>, SessionError> {
+    let proven = E::proven_name(&conn);
     let (mut receiver, mut sender) = split(conn);
     let hello = hello_of(io_timeout(env, limits.handshake, frame::read(&mut receiver)).await?)?;
     let purpose = hello.purpose().ok_or_else(not_a_hello)?;
-    let admitted = check(own, &hello, |_| true).and_then(|peer| admit(peer.0, peer.1).map(|()| peer));
+    let admitted =
+        check(own, &hello, proven.as_deref(), |_| true).and_then(|peer| admit(peer.0, peer.1).map(|()| peer));
     let reply = own.hello(env, purpose, admitted.err());
     io_timeout(env, limits.handshake, frame::write(&mut sender, reply)).await?;
     let peer = admitted.map_err(SessionError::Refused)?;
@@ -210,6 +220,7 @@ fn not_a_hello() -> io::Error {
 fn check(
     own: &Own,
     hello: &Hello,
+    proven: Option<&str>,
     expected: impl FnOnce(SiteId) -> bool,
 ) -> Result<(SiteId, Epoch), Refusal> {
     if hello.protocol < PROTOCOL_MIN || PROTOCOL < hello.protocol_min {
@@ -218,7 +229,10 @@ fn check(
     if hello.cluster != own.cluster {
         return Err(Refusal::Cluster);
     }
-    hello.origin().filter(|(site, _)| expected(*site) && *site != own.origin.0).ok_or(Refusal::Site)
+    // Whoever has proved a name is the site of that name and no other.
+    let is_proven = |site| proven.is_none_or(|name| own.names.get(&site).is_some_and(|known| known == name));
+    let origin = hello.origin().filter(|(site, _)| expected(*site) && *site != own.origin.0);
+    origin.filter(|(site, _)| is_proven(*site)).ok_or(Refusal::Site)
 }
 
 fn session<E: Env>(
@@ -235,6 +249,7 @@ fn session<E: Env>(
         peer,
         purpose,
         clock_offset_ms,
+        round_trip: None,
         sender: Sender { env: env.clone(), half: sender, limits },
         receiver: Receiver { env: env.clone(), half: receiver, limits },
     }

@@ -10,6 +10,21 @@ use std::{
     time::Duration,
 };
 
+/// A link to a peer, as this side's own session shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Link {
+    /// Whether a session runs.
+    pub up: bool,
+    /// Since when it is so, by this site's monotonic clock; none before the first attempt ended.
+    pub since: Option<Duration>,
+    /// Why the last session did not come about, or ended.
+    pub error: Option<String>,
+    /// How long a question and its answer took at the last handshake.
+    pub round_trip: Option<Duration>,
+    /// How far the peer's wall clock was ahead of this site's when it last spoke, in milliseconds.
+    pub clock_offset_ms: Option<i64>,
+}
+
 #[derive(Default)]
 pub(super) struct Links {
     state: Mutex<State>,
@@ -19,6 +34,7 @@ pub(super) struct Links {
 struct State {
     /// Since when each peer is called and not heard; absent while its session runs.
     unheard_since: BTreeMap<SiteId, Duration>,
+    links: BTreeMap<SiteId, Link>,
     /// Sessions that each site's processes hold here.
     callers: BTreeMap<SiteId, BTreeMap<Epoch, usize>>,
     /// Sites whose log forked or cannot be read: nothing is pulled of them until an operator acts.
@@ -38,6 +54,50 @@ impl Links {
 
     pub(super) fn unheard(&self, peer: SiteId, now: Duration) {
         self.with(|state| *state.unheard_since.entry(peer).or_insert(now));
+    }
+
+    /// Notes that a session came about; says whether the link was down before.
+    pub(super) fn opened(
+        &self,
+        peer: SiteId,
+        round_trip: Option<Duration>,
+        offset_ms: i64,
+        now: Duration,
+    ) -> bool {
+        self.with(|state| {
+            let link = state.links.entry(peer).or_default();
+            let was_down = !std::mem::replace(&mut link.up, true);
+            if was_down {
+                link.since = Some(now);
+            }
+            link.error = None;
+            link.round_trip = round_trip;
+            link.clock_offset_ms = Some(offset_ms);
+            was_down
+        })
+    }
+
+    /// Notes why there is no session; says whether that is news.
+    pub(super) fn closed(&self, peer: SiteId, error: &str, now: Duration) -> bool {
+        self.with(|state| {
+            let link = state.links.entry(peer).or_default();
+            if std::mem::take(&mut link.up) || link.since.is_none() {
+                link.since = Some(now);
+            }
+            let is_news = link.error.as_deref() != Some(error);
+            link.error = Some(error.to_owned());
+            is_news
+        })
+    }
+
+    /// Notes what the peer's clock says.
+    pub(super) fn clock(&self, peer: SiteId, offset_ms: i64) {
+        self.with(|state| state.links.entry(peer).or_default().clock_offset_ms = Some(offset_ms));
+    }
+
+    /// All links that were ever tried.
+    pub(super) fn all(&self) -> BTreeMap<SiteId, Link> {
+        self.with(|state| state.links.clone())
     }
 
     /// Whether a peer has been out of reach for so long.

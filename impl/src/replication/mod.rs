@@ -20,6 +20,7 @@ use crate::{
     env::Env,
     peer::{Purpose, Session, SessionError, session},
 };
+pub use links::Link;
 use links::Links;
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
@@ -30,6 +31,8 @@ pub struct Config {
     pub listen: String,
     /// Where the other members are called.
     pub peers: BTreeMap<SiteId, String>,
+    /// The names that members prove to be theirs, where connections prove names; see [`Env::proven_name`].
+    pub names: BTreeMap<SiteId, String>,
     /// Silence after which either side of a session says what it has.
     pub heartbeat: Duration,
     /// Time limits of a session.
@@ -63,6 +66,7 @@ impl Config {
         Self {
             listen,
             peers,
+            names: BTreeMap::new(),
             heartbeat: Duration::from_millis(500),
             limits,
             relay_after: Duration::from_secs(3),
@@ -88,9 +92,37 @@ struct Shared<E: Env> {
     merging: tokio::sync::Mutex<()>,
 }
 
+/// Running replication, as an operator sees it. Cheap to clone.
+pub struct Replication<E: Env> {
+    shared: Arc<Shared<E>>,
+}
+
+impl<E: Env> Clone for Replication<E> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone() }
+    }
+}
+
+impl<E: Env> Replication<E> {
+    /// The link to every peer.
+    pub fn links(&self) -> BTreeMap<SiteId, Link> {
+        let mut links = self.shared.links.all();
+        for peer in self.shared.config.peers.keys() {
+            links.entry(*peer).or_default();
+        }
+        links
+    }
+
+    /// Sites whose log forked or cannot be read: nothing is taken of them until an operator acts.
+    pub fn fenced(&self) -> Vec<SiteId> {
+        self.shared.config.peers.keys().copied().filter(|site| self.shared.links.is_fenced(*site)).collect()
+    }
+}
+
 /// Starts replication. Fails only if the address cannot be listened at.
-pub async fn start<E: Env>(env: E, engine: Engine<E>, config: Config) -> io::Result<()> {
-    let own = session::Own { cluster: engine.config().identity.cluster.clone(), origin: engine.origin() };
+pub async fn start<E: Env>(env: E, engine: Engine<E>, config: Config) -> io::Result<Replication<E>> {
+    let cluster = engine.config().identity.cluster.clone();
+    let own = session::Own { cluster, origin: engine.origin(), names: config.names.clone() };
     let mut listener = env.listen(&config.listen).await?;
     let shared = Arc::new(Shared {
         links: Links::default(),
@@ -118,13 +150,18 @@ pub async fn start<E: Env>(env: E, engine: Engine<E>, config: Config) -> io::Res
         }
     };
     shared.env.spawn("listener", Box::pin(accept));
-    Ok(())
+    Ok(Replication { shared })
 }
 
 impl<E: Env> Shared<E> {
     async fn call(&self, peer: SiteId, purpose: Purpose) -> Result<Session<E>, SessionError> {
         let address = self.config.peers.get(&peer).expect("only configured peers are called");
         session::call(&self.env, &self.own, address, peer, purpose, self.config.limits).await
+    }
+
+    /// What a peer is called in the log.
+    fn name(&self, peer: SiteId) -> String {
+        self.config.names.get(&peer).cloned().unwrap_or_else(|| peer.to_string())
     }
 
     /// Between half and all of `pause`: so that sites that failed together do not come back together.

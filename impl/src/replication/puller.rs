@@ -23,20 +23,31 @@ use tokio::sync::{mpsc, oneshot};
 /// Why a session with a peer ended.
 #[derive(Debug)]
 enum End {
-    Lost,
+    /// The peer is out of reach or does not want to talk, in words.
+    Lost(String),
     /// The log no longer reaches back, or the site must restart from durable state.
     Restart,
 }
 
+impl End {
+    /// The peer said what this side does not understand.
+    fn garbled() -> Self {
+        Self::Lost("the peer sent what is not expected here".into())
+    }
+}
+
 impl From<io::Error> for End {
-    fn from(_: io::Error) -> Self {
-        Self::Lost
+    fn from(error: io::Error) -> Self {
+        Self::Lost(error.to_string())
     }
 }
 
 impl From<SessionError> for End {
-    fn from(_: SessionError) -> Self {
-        Self::Lost
+    fn from(error: SessionError) -> Self {
+        Self::Lost(match error {
+            SessionError::Io(error) => error.to_string(),
+            refused => refused.to_string(),
+        })
     }
 }
 
@@ -60,6 +71,11 @@ pub(super) async fn run<E: Env>(shared: Arc<Shared<E>>, peer: SiteId) {
     loop {
         shared.links.unheard(peer, shared.env.monotonic());
         let end = session(&shared, peer).await;
+        if let Err(End::Lost(error)) = &end
+            && shared.links.closed(peer, error, shared.env.monotonic())
+        {
+            tracing::warn!(peer = shared.name(peer), "no link to a peer: {error}");
+        }
         if matches!(end, Err(End::Restart))
             || !shared.links.is_out_of_reach(peer, Duration::ZERO, shared.env.monotonic())
         {
@@ -71,7 +87,11 @@ pub(super) async fn run<E: Env>(shared: Arc<Shared<E>>, peer: SiteId) {
 }
 
 async fn session<E: Env>(shared: &Shared<E>, peer: SiteId) -> Result<(), End> {
-    let Session { peer: named, mut sender, mut receiver, .. } = shared.call(peer, Purpose::Ops).await?;
+    let Session { peer: named, mut sender, mut receiver, round_trip, clock_offset_ms, .. } =
+        shared.call(peer, Purpose::Ops).await?;
+    if shared.links.opened(peer, round_trip, clock_offset_ms, shared.env.monotonic()) {
+        tracing::info!(peer = shared.name(peer), clock_offset_ms, "linked to a peer");
+    }
     let learned = Watched::new(Learned::default());
     // What waits for the writer; and what the receiving side wants said.
     let (outcomes, pending) = mpsc::channel(shared.config.batches_in_flight);
@@ -168,7 +188,9 @@ async fn receive<E: Env>(
             }
             Message::MergeNeeded(_) => {
                 // One state at a time. Another session that finds it taken comes back when there is something to pull.
-                let Ok(_merging) = shared.merging.try_lock() else { return Err(End::Lost) };
+                let Ok(_merging) = shared.merging.try_lock() else {
+                    return Err(End::Lost("another peer's state is being taken over first".into()));
+                };
                 let after = merge::begin(shared).await?;
                 if say.send(merge::request(after.clone())).await.is_err() {
                     return Err(End::Restart);
@@ -176,7 +198,7 @@ async fn receive<E: Env>(
                 merge::receive(shared, receiver, after).await?;
                 return Err(End::Restart);
             }
-            _ => return Err(End::Lost),
+            _ => return Err(End::garbled()),
         }
     }
 }
@@ -189,8 +211,9 @@ async fn take_report<E: Env>(
 ) -> Result<(), End> {
     let engine = &shared.engine;
     let Some(Ok(vector)) = report.vector.map(|vector| vector.decode(&engine.durable())) else {
-        return Err(End::Lost);
+        return Err(End::garbled());
     };
+    shared.links.clock(site, report.wall_ms.cast_signed() - shared.env.wall_ms().cast_signed());
     learned.change(|learned| std::mem::replace(&mut learned.folded, report.folded) != report.folded);
     engine.report(site, epoch, vector, None);
     let caught_up = engine.reports().get(&site).is_some_and(|said| engine.durable().dominates(&said.first));

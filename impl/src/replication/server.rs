@@ -49,7 +49,10 @@ pub(super) async fn run<E: Env>(shared: Arc<Shared<E>>, conn: E::Conn) {
                 Purpose::Bodies => bodies::serve(&shared, session).await,
             };
         }
-        Err(_) => shared.env.mark("session-refused"),
+        Err(error) => {
+            shared.env.mark("session-refused");
+            tracing::warn!("a caller was not answered: {error}");
+        }
     }
     if let Some((site, epoch)) = admitted {
         shared.links.leave(site, epoch);

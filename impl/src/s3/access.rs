@@ -4,6 +4,7 @@
 //! would run with the signer's rights (a presigned PUT with an added `x-amz-copy-source` becomes a copy), a presigned URL
 //! must not live longer than seven days, and signatures of version 2 are taken in URLs and forms only.
 
+use super::service::Operation;
 use s3s::{
     S3Result,
     access::{S3Access, S3AccessContext},
@@ -50,12 +51,16 @@ impl Keys {
     }
 }
 
-pub(super) struct Auth(pub(super) Arc<Keys>);
+/// What `s3s` asks of every request.
+pub(super) struct Auth {
+    pub(super) keys: Arc<Keys>,
+    pub(super) allow_sigv2: bool,
+}
 
 #[async_trait::async_trait]
 impl S3Auth for Auth {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
-        let found = self.0.keys.get(access_key).map(|(secret, _)| secret.clone());
+        let found = self.keys.keys.get(access_key).map(|(secret, _)| secret.clone());
         found.ok_or_else(|| s3_error!(InvalidAccessKeyId))
     }
 }
@@ -63,10 +68,17 @@ impl S3Auth for Auth {
 #[async_trait::async_trait]
 impl S3Access for Auth {
     async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let name = cx.s3_op().name().to_owned();
+        if let Some(operation) = cx.extensions_mut().get::<Operation>() {
+            let _ = operation.0.set(name);
+        }
         if cx.credentials().is_none() {
             return Err(s3_error!(AccessDenied, "sign the request"));
         }
         let query = cx.uri().query().unwrap_or_default().to_owned();
+        if !self.allow_sigv2 && parameter(&query, "AWSAccessKeyId").is_some() {
+            return Err(s3_error!(InvalidRequest, "this site takes signatures of version 4 only"));
+        }
         let authorization = cx.headers().get("authorization").and_then(|value| value.to_str().ok());
         check_signature(&query, authorization, cx.headers().keys().map(hyper::header::HeaderName::as_str))
     }

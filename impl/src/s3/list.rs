@@ -212,7 +212,7 @@ impl<E: Env> Face<E> {
             prefix: input.prefix.clone().unwrap_or_default(),
             delimiter: input.delimiter.clone().unwrap_or_default(),
             after: match (&input.key_marker, input.version_id_marker.as_deref().filter(|id| !id.is_empty())) {
-                (Some(key), Some(id)) => match names::parse_stamp(id) {
+                (Some(key), Some(id)) => match names::parse_version_id(id) {
                     Some(stamp) => After::Version(key.clone(), stamp),
                     None => return Err(s3_error!(InvalidArgument, "invalid version id specified")),
                 },

@@ -23,7 +23,8 @@ mod tagging;
 mod write;
 
 pub use access::{Account, Keys};
-pub use service::{Service, serve_connection, service};
+pub use names::{parse_version_id, version_id};
+pub use service::{Answered, Observe, Service, Settings, serve_connection, service};
 
 use crate::{
     engine::{Bucket, Engine},

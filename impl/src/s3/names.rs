@@ -15,7 +15,7 @@ use std::time::{Duration, UNIX_EPOCH};
 const LEN: usize = 16 + 4 + 16 + 16;
 
 /// The version id of a version that is not null.
-pub(super) fn version_id(stamp: Stamp) -> String {
+pub fn version_id(stamp: Stamp) -> String {
     let Dot { site, epoch, seq } = stamp.dot;
     format!("{:016x}{:04x}{:016x}{seq:016x}", stamp.hlc.0, site.0, epoch.0)
 }
@@ -30,7 +30,7 @@ pub(super) fn shown_version_id(stamp: Stamp, is_null: bool, versioning: Versioni
 }
 
 /// Reads a [`version_id`] back.
-pub(super) fn parse_stamp(text: &str) -> Option<Stamp> {
+pub fn parse_version_id(text: &str) -> Option<Stamp> {
     if text.len() != LEN || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;
     }
@@ -45,7 +45,7 @@ pub(super) fn version(text: Option<&str>) -> S3Result<Option<VersionRef>> {
     match text {
         None => Ok(None),
         Some("null") => Ok(Some(VersionRef::Null)),
-        Some(text) => match parse_stamp(text) {
+        Some(text) => match parse_version_id(text) {
             Some(stamp) => Ok(Some(VersionRef::Dot(stamp.dot))),
             None => Err(s3_error!(InvalidArgument, "invalid version id specified")),
         },
@@ -79,7 +79,7 @@ mod tests {
         };
         let mut stamps = vec![stamp(5, 1, 2), stamp(4, 9, 9), stamp(5, 0, 3), stamp(5, 1, 1)];
         for stamp in &stamps {
-            assert_eq!(parse_stamp(&version_id(*stamp)), Some(*stamp));
+            assert_eq!(parse_version_id(&version_id(*stamp)), Some(*stamp));
         }
         let mut ids: Vec<_> = stamps.iter().map(|stamp| version_id(*stamp)).collect();
         stamps.sort();

@@ -1,46 +1,195 @@
-//! The service over HTTP: what `s3s` is told, and one connection.
+//! The service over HTTP: what `s3s` is told, what stands before it, and one connection.
 
 use super::{
     Face,
     access::{Auth, Keys},
 };
 use crate::{engine::Engine, env::Env};
+use bytes::Bytes;
+use hyper::{
+    Request, Response, StatusCode,
+    body::Incoming,
+    header::{self, HeaderValue},
+};
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo},
-    server::conn::auto,
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto, graceful::GracefulShutdown},
 };
 use s3s::{
+    HttpError,
     config::{S3Config, StaticConfigProvider},
     service::{S3Service, S3ServiceBuilder},
 };
-use std::{error::Error, sync::Arc};
-use tokio::io::{AsyncRead, AsyncWrite};
-
-/// Answers S3 requests. Cheap to clone.
-pub type Service = S3Service;
+use std::{
+    error::Error,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::Semaphore,
+};
 
 /// The most bytes of an XML document in a request.
 const XML_MAX: usize = 4 << 20;
 /// The most bytes of a POST form's file, which is held in memory.
 const POST_MAX: u64 = 16 << 20;
 
+/// How the face behaves. Defaults are those of a deployed site.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where buckets are said to be.
+    pub region: String,
+    /// Whether URLs and forms may be signed with version 2.
+    pub allow_sigv2: bool,
+    /// Requests at the same time; further ones are answered 503 SlowDown.
+    pub requests_max: usize,
+    /// How long a client may take for a request's head, and be idle between two requests.
+    pub idle_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            region: "us-east-1".into(),
+            allow_sigv2: true,
+            requests_max: 1024,
+            idle_timeout: Duration::from_mins(1),
+        }
+    }
+}
+
+/// A request that was answered.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// The operation's name; `unknown` if the request was refused before it had one.
+    pub operation: String,
+    /// The answer's status.
+    pub status: u16,
+    /// From the request's head to the answer's.
+    pub took: Duration,
+}
+
+/// Who is told of each answer.
+pub trait Observe: Send + Sync + 'static {
+    /// A request was answered. Must not block.
+    fn answered(&self, answered: &Answered);
+}
+
+/// Nobody is told.
+impl Observe for () {
+    fn answered(&self, _: &Answered) {}
+}
+
+/// Where the operation's name is noted, once `s3s` has found it.
+#[derive(Clone, Default)]
+pub(super) struct Operation(pub(super) Arc<OnceLock<String>>);
+
+/// Answers S3 requests. Cheap to clone.
+pub struct Service<E: Env> {
+    env: E,
+    s3s: S3Service,
+    settings: Arc<Settings>,
+    slots: Arc<Semaphore>,
+    observer: Arc<dyn Observe>,
+}
+
+impl<E: Env> Clone for Service<E> {
+    fn clone(&self) -> Self {
+        let Self { env, s3s, settings, slots, observer } = self;
+        Self {
+            env: env.clone(),
+            s3s: s3s.clone(),
+            settings: settings.clone(),
+            slots: slots.clone(),
+            observer: observer.clone(),
+        }
+    }
+}
+
 /// The S3 service of a site.
-pub fn service<E: Env>(engine: Engine<E>, keys: Arc<Keys>, region: String) -> Service {
+pub fn service<E: Env>(
+    engine: Engine<E>,
+    keys: &Arc<Keys>,
+    settings: Settings,
+    observer: Arc<dyn Observe>,
+) -> Service<E> {
     let mut config = S3Config::default();
     config.xml_max_body_size = XML_MAX;
     config.post_object_max_file_size = POST_MAX;
+    let env = engine.env().clone();
+    let region = settings.region.clone();
+    let auth = || Auth { keys: keys.clone(), allow_sigv2: settings.allow_sigv2 };
     let mut builder = S3ServiceBuilder::new(Face { engine, keys: keys.clone(), region });
     builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
-    builder.set_auth(Auth(keys.clone()));
-    builder.set_access(Auth(keys));
-    builder.build()
+    builder.set_auth(auth());
+    builder.set_access(auth());
+    let s3s = builder.build();
+    let slots = Arc::new(Semaphore::new(settings.requests_max));
+    Service { env, s3s, settings: Arc::new(settings), slots, observer }
 }
 
-/// Serves one connection, HTTP/1.1 or 2, until either side ends it.
-pub async fn serve_connection(
-    service: Service,
+impl<E: Env> Service<E> {
+    async fn answer(self, mut request: Request<Incoming>) -> Result<Response<s3s::Body>, HttpError> {
+        let began = self.env.monotonic();
+        let operation = Operation::default();
+        request.extensions_mut().insert(operation.clone());
+        let id = format!("{:016X}", self.env.random_u64());
+        let mut answer = match self.slots.clone().try_acquire_owned() {
+            // A slot is for the head of the answer: a client that reads slowly holds a connection, not a slot.
+            Ok(_slot) => self.s3s.call(request.map(s3s::Body::from)).await?,
+            Err(_) => overloaded(&id),
+        };
+        let headers = answer.headers_mut();
+        headers.insert("x-amz-request-id", HeaderValue::from_str(&id).expect("hex is ASCII"));
+        headers.insert(header::SERVER, HeaderValue::from_static("Anabranch"));
+        let took = self.env.monotonic().saturating_sub(began);
+        let operation = operation.0.get().cloned().unwrap_or_else(|| "unknown".into());
+        self.observer.answered(&Answered { operation, status: answer.status().as_u16(), took });
+        Ok(answer)
+    }
+}
+
+/// What a client is told while too many requests are under way.
+fn overloaded(id: &str) -> Response<s3s::Body> {
+    let body = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>SlowDown</Code><Message>too many requests are under way at \
+         this site; try again later or at another site</Message><RequestId>{id}</RequestId></Error>"
+    );
+    Response::builder()
+        .status(StatusCode::SERVICE_UNAVAILABLE)
+        .header(header::CONTENT_TYPE, "application/xml")
+        .header(header::RETRY_AFTER, "1")
+        .body(s3s::Body::from(Bytes::from(body)))
+        .expect("a fixed answer is valid")
+}
+
+impl<E: Env> hyper::service::Service<Request<Incoming>> for Service<E> {
+    type Response = Response<s3s::Body>;
+    type Error = HttpError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        Box::pin(self.clone().answer(request))
+    }
+}
+
+/// Serves one connection, HTTP/1.1 or 2, until either side ends it, or `graceful` is asked to shut down and its requests
+/// are answered. The future does not borrow: it is for a task of its own.
+pub fn serve_connection<E: Env>(
+    service: Service<E>,
     conn: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let server = auto::Builder::new(TokioExecutor::new());
-    server.serve_connection(TokioIo::new(conn), service).await
+    graceful: &GracefulShutdown,
+) -> impl Future<Output = Result<(), Box<dyn Error + Send + Sync>>> + Send + 'static {
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server.http1().timer(TokioTimer::new()).header_read_timeout(service.settings.idle_timeout);
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(service.settings.idle_timeout / 2)
+        .keep_alive_timeout(service.settings.idle_timeout / 2);
+    let serving = server.serve_connection(TokioIo::new(conn), service).into_owned();
+    graceful.watch(serving)
 }

@@ -9,7 +9,7 @@
 //! | uploads | `u`, upload | a multipart upload under way |
 //! | uploads | `p`, upload, number (big endian) | one part of it |
 //! | staged | as records | a peer's record, until all of its state is here |
-//! | bookkeeping | `o` origin; `d` damaged record; names | [`super::bookkeeping`] |
+//! | bookkeeping | `o` origin; `d` damaged record; `c` record that may hold a conflict; names | [`super::bookkeeping`] |
 
 use crate::causality::{Dot, Epoch, SiteId};
 
@@ -98,6 +98,11 @@ pub fn origin_row(of: (SiteId, Epoch)) -> [u8; 11] {
     let mut key = [b'o'; 11];
     key[1..].copy_from_slice(&origin(of));
     key
+}
+
+/// The note that a record may hold a conflict.
+pub fn contested(record: &[u8]) -> Vec<u8> {
+    [b"c", record].concat()
 }
 
 /// The note that a record is damaged.

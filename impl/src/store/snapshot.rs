@@ -69,6 +69,15 @@ impl Snapshot {
         Ok(found)
     }
 
+    /// The keys of records that may hold a conflict, above `after`, at most `limit`.
+    pub fn contested(&self, after: Option<&RecordKey>, limit: usize) -> Result<Vec<RecordKey>, Error> {
+        let start =
+            after.map_or_else(|| b"c".to_vec(), |key| [&keys::contested(&key.encode())[..], &[0]].concat());
+        let rows = self.bookkeeping.range(&start[..]..&b"d"[..])?;
+        let keys = rows.take(limit).map(|row| Ok(RecordKey::decode(&row?.0.value()[1..])));
+        Ok(keys.collect::<Result<Vec<_>, Error>>()?.into_iter().flatten().collect())
+    }
+
     /// Visits the records whose encoded keys start with `prefix`, from a key on, until `visit` says stop. A corrupt record
     /// is handed over as the error it is.
     pub fn scan(

@@ -271,6 +271,12 @@ impl State for Tx<'_> {
 
     fn put_record(&mut self, key: &RecordKey, record: &Record) -> Result<(), Error> {
         let key = key.encode();
+        let contested = keys::contested(&key);
+        if record.is_contested() {
+            self.put_row(&contested, &1u64)?;
+        } else {
+            self.remove_row(&contested)?;
+        }
         if record.is_empty() {
             self.records.remove(&key[..])?;
         } else {

@@ -1,0 +1,53 @@
+//! The face for operators: what the site knows of itself, as JSON, and the two questions of a supervisor.
+//!
+//! [`status`] is the site's account of itself, computed when asked; [`conflicts`] what nobody has chosen between; [`access`]
+//! checks the token; [`server`] puts the paths together. The types are what the commands read back, and what
+//! `openapi.json` describes.
+
+pub mod access;
+pub mod conflicts;
+pub mod server;
+pub mod status;
+
+use crate::{config::Config, env::tokio::TokioEnv, node::Node, telemetry::Metrics};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+/// What a running site shows to its operators.
+pub struct Site {
+    /// The engine and its links.
+    pub node: Node<TokioEnv>,
+    /// The world that it runs in.
+    pub env: TokioEnv,
+    /// What it was told.
+    pub config: Config,
+    /// What it counts.
+    pub metrics: Metrics,
+    /// When it came up, by its monotonic clock.
+    pub started: Duration,
+    draining: AtomicBool,
+}
+
+impl Site {
+    /// A site that has just come up.
+    pub fn new(node: Node<TokioEnv>, env: TokioEnv, config: Config, metrics: Metrics) -> Arc<Self> {
+        use crate::env::Env as _;
+        let (started, draining) = (env.monotonic(), AtomicBool::new(false));
+        Arc::new(Self { node, env, config, metrics, started, draining })
+    }
+
+    /// From now on it is not ready: it is about to stop.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is about to stop.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}

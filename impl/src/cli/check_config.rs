@@ -1,0 +1,27 @@
+//! `check-config`: whether a site would start with this file, without starting it.
+
+use super::Outcome;
+use crate::config::{Config, KeyFile, read_secret};
+use miette::miette;
+use std::{path::Path, process::ExitCode};
+
+pub(super) fn run(path: &Path) -> Outcome {
+    let config = Config::read(path)?;
+    config.tls().map_err(|error| miette!("{error}"))?;
+    for secret in [&config.peer.cluster_key_file, &config.admin.token_file] {
+        read_secret(secret).map_err(|error| miette!("{error}"))?;
+    }
+    let keys = KeyFile::read(&config.s3.keys_file).map_err(|error| miette!("{error}"))?;
+    println!(
+        "{}: site {} of cluster {} with {} peers and {} access keys can start",
+        path.display(),
+        config.site.name.get_ref(),
+        config.cluster.get_ref(),
+        config.peers().len(),
+        keys.key.len()
+    );
+    if keys.key.is_empty() {
+        println!("{} holds no keys: no S3 client will get in", config.s3.keys_file.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}

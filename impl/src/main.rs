@@ -1,0 +1,7 @@
+//! The `anabranch` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    anabranch::cli::main()
+}
