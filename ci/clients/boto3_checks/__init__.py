@@ -1,0 +1,1 @@
+"""The checks made with boto3."""
