@@ -4,7 +4,7 @@ use anabranch_sim::{oracle::Verdict, runner, scenario::Scenario};
 use std::path::Path;
 
 /// Scenario, seed (of the madsim world), and what it found.
-const FOUND: [(&str, u64, &str); 12] = [
+const FOUND: [(&str, u64, &str); 13] = [
     ("bad-wires", 135, "a bit flipped in a frame's length made the reader swallow all frames after it"),
     ("bit-rot", 8, "state merges spread the mark of a damaged record to every site"),
     (
@@ -18,6 +18,7 @@ const FOUND: [(&str, u64, &str); 12] = [
         279,
         "repair on top of a partial record kept versions alive that the lost part had known to be dead",
     ),
+    ("bit-rot", 429, "a corrupt record that nobody read kept its body from the sites that wanted it"),
     ("crash-restart", 0, "a body purged at every other site was taken for lost"),
     ("site-rebuild", 62, "a caller that died before it said who it was held up a site's listener for ever"),
     (

@@ -148,25 +148,35 @@ impl<E: Env> Engine<E> {
     /// Segments to be fetched: those that a reader waits for, then those of the bodies above `after`, at most `limit`.
     pub async fn wanted_segments(&self, after: Option<Dot>, limit: usize) -> Result<Vec<Wanted>, Error> {
         let urgent = lock(&self.shared.urgent).clone();
-        Ok(self
+        let (found, corrupt) = self
             .read(move |snapshot| {
-                let mut found: Vec<Wanted> = Vec::new();
-                for of in urgent {
-                    let row = snapshot.body(keys::WANTED, of.0)?;
-                    let missing = row.map(|row| missing(snapshot, of.0, &row, Some(of.1), 1)).transpose()?;
-                    found.extend(missing.into_iter().flatten());
+                let (mut found, mut corrupt) = (Vec::new(), Vec::new());
+                let mut look = |found: &mut Vec<Wanted>, dot, row: &BodyRow, only, room| {
+                    match missing(snapshot, dot, row, only, room)? {
+                        Ok(missing) => found.extend(missing),
+                        Err(key) => corrupt.push(key),
+                    }
+                    Ok::<_, store::Error>(())
+                };
+                for (dot, number) in urgent {
+                    if let Some(row) = snapshot.body(keys::WANTED, dot)? {
+                        look(&mut found, dot, &row, Some(number), 1)?;
+                    }
                 }
                 for (dot, row) in snapshot.bodies(keys::WANTED, after, limit)? {
                     let room = limit.saturating_sub(found.len());
-                    let missing = missing(snapshot, dot, &row, None, room)?;
-                    found.extend(missing);
+                    look(&mut found, dot, &row, None, room)?;
                     if found.len() >= limit {
                         break;
                     }
                 }
-                Ok(found)
+                Ok((found, corrupt))
             })
-            .await?)
+            .await?;
+        for key in corrupt {
+            self.withdraw(Some(key)).await; // repaired first; nobody else may read it for long
+        }
+        Ok(found)
     }
 
     /// Of each origin the first operation whose body is not here and still needed.
@@ -180,19 +190,19 @@ impl<E: Env> Engine<E> {
     }
 }
 
-/// The segments of a wanted body that are not here: one of them, or the first ones.
+/// The segments of a wanted body that are not here: one of them, or the first ones. `Err` names a record that turned out
+/// corrupt.
 fn missing(
     snapshot: &Snapshot,
     dot: Dot,
     row: &BodyRow,
     only: Option<u32>,
     limit: usize,
-) -> Result<Vec<Wanted>, store::Error> {
-    let record = match RecordKey::decode(&row.record).map(|key| snapshot.record(&key)) {
-        Some(Ok(record)) => record,
-        // A damaged record is repaired first.
-        None | Some(Err(store::Error::Corrupt { .. })) => return Ok(Vec::new()),
-        Some(Err(error)) => return Err(error),
+) -> Result<Result<Vec<Wanted>, RecordKey>, store::Error> {
+    let Some(key) = RecordKey::decode(&row.record) else { return Ok(Ok(Vec::new())) };
+    let record = match snapshot.record(&key) {
+        Err(store::Error::Corrupt { .. }) => return Ok(Err(key)),
+        record => record?,
     };
     let mut found = Vec::new();
     let segments = record.entries.get(&dot).and_then(store::external).unwrap_or_default();
@@ -202,5 +212,5 @@ fn missing(
             found.push(Wanted { of, segment: *segment });
         }
     }
-    Ok(found)
+    Ok(Ok(found))
 }

@@ -16,7 +16,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 impl<E: Env> Engine<E> {
     /// Takes a corrupt record out of service until a peer has refilled it.
-    pub(super) async fn withdraw(&self, key: Option<RecordKey>) {
+    pub async fn withdraw(&self, key: Option<RecordKey>) {
         let Some(key) = key else { return };
         self.env().mark("record-withdrawn");
         // Reading it inside a transaction is what withdraws it; if that fails, so does the next read.

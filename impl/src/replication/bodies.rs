@@ -195,33 +195,46 @@ pub(super) async fn serve<E: Env>(shared: &Shared<E>, mut session: Session<E>) -
         let dot = request.dot.and_then(|dot| Dot::try_from(dot).ok()).ok_or(io::ErrorKind::InvalidData)?;
         let of = (dot, request.segment);
         let found = shared.engine.read(move |snapshot| held(snapshot, of)).await;
-        let (found, wanted) = found.map_err(io::Error::other)?;
-        let sent = match found {
+        let Held { file, is_wanted, corrupt } = found.map_err(io::Error::other)?;
+        // Nobody else may read it for long: what asks for its body must not wait for that.
+        shared.engine.withdraw(corrupt).await;
+        let sent = match file {
             Some((blob, size)) => Some(send(shared, &mut session, of, blob, size, request.offset).await?),
             None => None,
         };
         if sent != Some(true) {
             // Evidence only if this site misses it too. Where the version is purged, nobody misses it.
-            let missed_too = wanted || sent == Some(false);
+            let missed_too = is_wanted || sent == Some(false);
             session.sender.send(Message::BodyMissing(BodyMissing { missed_too })).await?;
         }
     }
 }
 
-/// A segment's file and size, if it is here, and whether its version wants it.
-fn held(
-    snapshot: &store::Snapshot,
-    (dot, number): SegmentOf,
-) -> Result<(Option<(String, u64)>, bool), store::Error> {
+/// What is known here of a segment that a peer asks for.
+#[derive(Default)]
+struct Held {
+    /// Its file and size, if it is here.
+    file: Option<(String, u64)>,
+    /// Whether its version wants it.
+    is_wanted: bool,
+    /// The record that would tell, if it turned out corrupt.
+    corrupt: Option<RecordKey>,
+}
+
+fn held(snapshot: &store::Snapshot, (dot, number): SegmentOf) -> Result<Held, store::Error> {
     let wanted = snapshot.body(keys::WANTED, dot)?;
     let is_wanted = wanted.is_some();
-    let Some(blob) = snapshot.segment((dot, number))? else { return Ok((None, is_wanted)) };
+    let absent = Held { is_wanted, ..Held::default() };
+    let Some(blob) = snapshot.segment((dot, number))? else { return Ok(absent) };
     let held = if is_wanted { wanted } else { snapshot.body(keys::HELD, dot)? };
     let segment = match held {
         Some(row) => {
-            let Some(key) = RecordKey::decode(&row.record) else { return Ok((None, is_wanted)) };
+            let Some(key) = RecordKey::decode(&row.record) else { return Ok(absent) };
             let record = match snapshot.record(&key) {
-                Err(store::Error::Corrupt { .. }) => return Ok((None, false)), // it is being repaired
+                // While it is being repaired nothing is evidence of anything.
+                Err(store::Error::Corrupt { .. }) => {
+                    return Ok(Held { corrupt: Some(key), ..Held::default() });
+                }
                 record => record?,
             };
             let segments = record.entries.get(&dot).and_then(store::external).unwrap_or_default();
@@ -233,7 +246,7 @@ fn held(
             content.manifest.body.segments().get(number as usize).copied()
         }),
     };
-    Ok((segment.map(|segment| (blob, segment.size)), is_wanted))
+    Ok(Held { file: segment.map(|segment| (blob, segment.size)), is_wanted, corrupt: None })
 }
 
 /// Sends a segment from an offset on. `false` if its file turns out to be gone or damaged: it is wanted again then.
