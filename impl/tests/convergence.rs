@@ -5,7 +5,7 @@ use anabranch::{
     causality::{Dot, Epoch, SiteId, Timestamp},
     conflict::{Policy, current},
     crdt::{MemoryState, Record, State, apply, codec, merge, repair},
-    object::{Body, BucketId, Content, Kind, Manifest, Op, RecordKey, Versioning, wire},
+    object::{Body, BucketId, Content, Field, Kind, Manifest, Op, RecordKey, Versioning, wire},
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -112,7 +112,11 @@ impl History {
                 let Some(target) = any_version else { return };
                 let observed = record.tags_of(target).map(|(dot, _)| dot);
                 (
-                    Kind::Tags { target, tags: BTreeMap::from([("n".into(), n.to_string())]) },
+                    Kind::Meta {
+                        target,
+                        field: Field::Tags,
+                        pairs: BTreeMap::from([("n".into(), n.to_string())]),
+                    },
                     observed.into_iter().collect(),
                 )
             }

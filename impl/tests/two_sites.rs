@@ -47,7 +47,7 @@ async fn two_sites_replicate_both_ways_and_recover_after_a_restart() {
     let (ea, eb) = (a.node.engine().clone(), b.node.engine().clone());
     eventually("the sites meet", async || (ea.is_joined() && eb.is_joined()).then_some(())).await;
 
-    ea.create_bucket(&bucket()).await.unwrap();
+    ea.create_bucket(&bucket(), &[]).await.unwrap();
     let large: Bytes = (0..700_000u32).map(|n| (n % 251) as u8).collect();
     ea.put(put(&ea, "small", b"one").await).await.unwrap();
     ea.put(put(&ea, "large", &large).await).await.unwrap();
@@ -89,6 +89,7 @@ async fn two_sites_replicate_both_ways_and_recover_after_a_restart() {
         version: None,
         context: None,
         condition: None,
+        bypass: false,
     })
     .await
     .unwrap();

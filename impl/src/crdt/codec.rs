@@ -3,7 +3,9 @@
 use super::{Entry, Payload, Raise, Record};
 use crate::{
     causality::{Dot, Timestamp},
-    object::wire::{ContentMessage, DotMessage, Malformed, versioning_in, versioning_out},
+    object::wire::{
+        ContentMessage, DotMessage, Malformed, field_in, field_out, versioning_in, versioning_out,
+    },
 };
 use prost::Message;
 
@@ -16,7 +18,7 @@ struct RaiseMessage {
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]
-struct TagMessage {
+struct PairMessage {
     #[prost(string, tag = "1")]
     name: String,
     #[prost(string, tag = "2")]
@@ -40,9 +42,11 @@ struct EntryMessage {
     #[prost(message, optional, tag = "7")]
     target: Option<DotMessage>,
     #[prost(message, repeated, tag = "8")]
-    pairs: Vec<TagMessage>,
+    pairs: Vec<PairMessage>,
     #[prost(message, repeated, tag = "9")]
     raises: Vec<RaiseMessage>,
+    #[prost(uint32, tag = "10")]
+    field: u32,
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]
@@ -54,7 +58,7 @@ struct RecordMessage {
 }
 
 const VERSION: u32 = 1;
-const TAGS: u32 = 2;
+const META: u32 = 2;
 const BUCKET_CREATE: u32 = 3;
 const BUCKET_CONFIG: u32 = 4;
 
@@ -100,17 +104,18 @@ pub fn encode_record(record: &Record) -> Vec<u8> {
                 message.content = content.as_ref().map(ContentMessage::from);
                 VERSION
             }
-            Payload::Tags { target, tags } => {
+            Payload::Meta { target, field, pairs } => {
                 message.target = Some((*target).into());
-                message.pairs = tags
+                message.field = field_out(*field);
+                message.pairs = pairs
                     .iter()
-                    .map(|(name, value)| TagMessage { name: name.clone(), value: value.clone() })
+                    .map(|(name, value)| PairMessage { name: name.clone(), value: value.clone() })
                     .collect();
-                TAGS
+                META
             }
             Payload::BucketCreate => BUCKET_CREATE,
             Payload::BucketConfig { field, value } => {
-                message.pairs = vec![TagMessage { name: field.clone(), value: value.clone() }];
+                message.pairs = vec![PairMessage { name: field.clone(), value: value.clone() }];
                 BUCKET_CONFIG
             }
         };
@@ -131,9 +136,10 @@ pub fn decode_record(bytes: &[u8]) -> Result<Record, Malformed> {
                 versioning: versioning_in(entry.versioning)?,
                 content: entry.content.map(TryInto::try_into).transpose()?,
             },
-            TAGS => Payload::Tags {
+            META => Payload::Meta {
                 target: entry.target.ok_or(Malformed::Field("entry.target"))?.try_into()?,
-                tags: entry.pairs.into_iter().map(|pair| (pair.name, pair.value)).collect(),
+                field: field_in(entry.field)?,
+                pairs: entry.pairs.into_iter().map(|pair| (pair.name, pair.value)).collect(),
             },
             BUCKET_CREATE => Payload::BucketCreate,
             BUCKET_CONFIG => {

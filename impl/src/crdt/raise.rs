@@ -59,7 +59,7 @@ impl Raise {
             Kind::Delete => Self::Overwritten,
             Kind::BucketDelete => Self::Displaced,
             Kind::BodyLost { .. } => Self::Lost,
-            Kind::VersionDelete | Kind::Expire | Kind::Tags { .. } => Self::Purged,
+            Kind::VersionDelete | Kind::Expire | Kind::Meta { .. } => Self::Purged,
             Kind::BucketCreate | Kind::BucketConfig { .. } => Self::Purged,
         }
     }
@@ -68,7 +68,7 @@ impl Raise {
     pub fn status(self, payload: &Payload) -> Status {
         match (payload, self) {
             (_, Self::Live) => Status::Live,
-            (_, Self::Purged) | (Payload::Tags { .. }, _) => Status::Purged,
+            (_, Self::Purged) | (Payload::Meta { .. }, _) => Status::Purged,
             (Payload::Version { versioning, .. }, Self::Overwritten) if versioning.is_null() => {
                 Status::Purged
             }

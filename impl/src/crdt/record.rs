@@ -3,7 +3,7 @@
 use super::{Raise, Status};
 use crate::{
     causality::{Dot, Stamp, Timestamp, VersionVector},
-    object::{Content, Kind, Op, Versioning},
+    object::{Content, Field, Kind, Op, Versioning},
 };
 use std::collections::BTreeMap;
 
@@ -17,12 +17,14 @@ pub enum Payload {
         /// What the version holds; none for a delete marker.
         content: Option<Content>,
     },
-    /// All tags of one version.
-    Tags {
-        /// The version that is tagged.
+    /// One field of one version's metadata.
+    Meta {
+        /// The version that it is about.
         target: Dot,
-        /// Its tags.
-        tags: BTreeMap<String, String>,
+        /// Which field.
+        field: Field,
+        /// All of it.
+        pairs: BTreeMap<String, String>,
     },
     /// A creation of the bucket.
     BucketCreate,
@@ -64,7 +66,9 @@ impl Entry {
             Kind::BodyLost { versioning, restored } => {
                 Payload::Version { versioning: *versioning, content: Some(restored.clone()?) }
             }
-            Kind::Tags { target, tags } => Payload::Tags { target: *target, tags: tags.clone() },
+            Kind::Meta { target, field, pairs } => {
+                Payload::Meta { target: *target, field: *field, pairs: pairs.clone() }
+            }
             Kind::BucketCreate => Payload::BucketCreate,
             Kind::BucketConfig { field, value } => {
                 Payload::BucketConfig { field: field.clone(), value: value.clone() }
@@ -79,7 +83,7 @@ impl Entry {
 /// The state of one bucket or key.
 ///
 /// Invariants, given the vector it belongs to: a dot covered and absent is purged; `pending` holds only dots not
-/// covered; no entry's status is purged; no tags outlive their version.
+/// covered; no entry's status is purged; no metadata outlives its version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
     /// Live and historic entries.
@@ -117,18 +121,18 @@ impl Record {
         self.pending.retain(|dot, _| !applied.covers(*dot));
         self.entries.retain(|_, entry| entry.status() != Status::Purged);
         let orphans: Vec<Dot> = self
-            .tag_writes()
-            .filter(|(_, target)| self.is_purged(*target, applied))
-            .map(|(dot, _)| dot)
+            .meta_writes()
+            .filter(|(_, target, _)| self.is_purged(*target, applied))
+            .map(|(dot, ..)| dot)
             .collect();
         for dot in orphans {
             self.entries.remove(&dot);
         }
     }
 
-    fn tag_writes(&self) -> impl Iterator<Item = (Dot, Dot)> + '_ {
+    fn meta_writes(&self) -> impl Iterator<Item = (Dot, Dot, Field)> + '_ {
         self.entries.iter().filter_map(|(dot, entry)| match entry.payload {
-            Payload::Tags { target, .. } => Some((*dot, target)),
+            Payload::Meta { target, field, .. } => Some((*dot, target, field)),
             _ => None,
         })
     }
@@ -164,23 +168,31 @@ impl Record {
         self.entries.values().map(|entry| entry.hlc).max().unwrap_or_default()
     }
 
-    /// The tags of a version as read: of concurrent tag writes the greatest stamp's.
-    pub fn tags_of(&self, target: Dot) -> Option<(Dot, &BTreeMap<String, String>)> {
-        self.entries
+    /// The writes of one field of a version's metadata that nothing has replaced: more than one if they were concurrent,
+    /// the greatest stamp last.
+    pub fn meta_of(&self, target: Dot, field: Field) -> Vec<(Stamp, &BTreeMap<String, String>)> {
+        let mut found: Vec<_> = self
+            .entries
             .iter()
             .filter_map(|(&dot, entry)| match &entry.payload {
-                Payload::Tags { target: of, tags } if *of == target => {
-                    Some((Stamp { hlc: entry.hlc, dot }, tags))
+                Payload::Meta { target: of, field: is, pairs } if (*of, *is) == (target, field) => {
+                    Some((Stamp { hlc: entry.hlc, dot }, pairs))
                 }
                 _ => None,
             })
-            .max_by_key(|(stamp, _)| *stamp)
-            .map(|(stamp, tags)| (stamp.dot, tags))
+            .collect();
+        found.sort_by_key(|(stamp, _)| *stamp);
+        found
     }
 
-    /// The tag writes of a version: what the next one replaces.
-    pub fn tag_writes_on(&self, target: Dot) -> Vec<Dot> {
-        self.tag_writes().filter(|(_, of)| *of == target).map(|(dot, _)| dot).collect()
+    /// The tags of a version as read: of concurrent writes the greatest stamp's.
+    pub fn tags_of(&self, target: Dot) -> Option<(Dot, &BTreeMap<String, String>)> {
+        self.meta_of(target, Field::Tags).pop().map(|(stamp, tags)| (stamp.dot, tags))
+    }
+
+    /// The writes of one field of a version's metadata: what the next one replaces.
+    pub fn meta_writes_on(&self, target: Dot, field: Field) -> Vec<Dot> {
+        self.meta_writes().filter(|(_, of, is)| (*of, *is) == (target, field)).map(|(dot, ..)| dot).collect()
     }
 
     /// A bucket field's value as read: the greatest stamp's, live or not. A bucket that outlives its deletion because a

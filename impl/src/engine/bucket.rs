@@ -15,7 +15,7 @@ use crate::{
     object::{BucketId, Kind, RecordKey, Versioning},
     store,
 };
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// A bucket as its converged configuration describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,26 @@ pub struct Bucket {
     pub versioning: Versioning,
     /// How conflicts are settled.
     pub policy: Policy,
+    /// What the face keeps of it, as the face encodes it, by field.
+    pub documents: BTreeMap<&'static str, String>,
 }
+
+/// Fields of a bucket's configuration that the engine keeps and does not read.
+pub const DOCUMENTS: [&str; 11] = [
+    "acl",
+    "cors",
+    "encryption",
+    "lifecycle",
+    "notification",
+    "object-lock",
+    "ownership",
+    "policy",
+    "public-access-block",
+    "replication",
+    "tagging",
+];
+/// The most bytes of one of them.
+pub const DOCUMENT_MAX: usize = 256 << 10;
 
 impl Bucket {
     fn of(id: BucketId, record: &Record) -> Self {
@@ -37,7 +56,9 @@ impl Bucket {
             Some("suspended") => Versioning::Suspended,
             _ => Versioning::Unversioned,
         };
-        Self { id, created: record.created(), versioning, policy: Policy::of_field(record.field("conflict")) }
+        let documents = DOCUMENTS.iter().filter_map(|field| Some((*field, record.field(field)?.to_owned())));
+        let policy = Policy::of_field(record.field("conflict"));
+        Self { id, created: record.created(), versioning, policy, documents: documents.collect() }
     }
 }
 
@@ -57,8 +78,11 @@ impl Sequencer<'_, '_> {
 }
 
 impl<E: Env> Engine<E> {
-    /// Creates a bucket.
-    pub async fn create_bucket(&self, id: &BucketId) -> Result<Stamp, Error> {
+    /// Creates a bucket with the fields given set from birth: nobody sees it without them.
+    pub async fn create_bucket(&self, id: &BucketId, fields: &[(&str, &str)]) -> Result<Stamp, Error> {
+        for (field, value) in fields {
+            check_field(field, value)?;
+        }
         match self.resolve_bucket(id.name(), id.owner()).await {
             Ok(bucket) if bucket.id == *id => return Err(Error::BucketAlreadyOwned(id.name().into())),
             Ok(_) => return Err(Error::BucketTaken(id.name().into())),
@@ -66,37 +90,33 @@ impl<E: Env> Engine<E> {
             Err(error) => return Err(error),
         }
         let id = id.clone();
+        let fields: Vec<_> = fields.iter().map(|(f, v)| ((*f).to_owned(), (*v).to_owned())).collect();
         self.submit(Purpose::Grow, move |sequencer| {
             if sequencer.bucket(&id)?.is_ok() {
                 return Ok(Err(Error::BucketAlreadyOwned(id.name().into())));
             }
-            sequencer
-                .change_bucket(&id, Kind::BucketCreate, |record| record.entries.keys().copied().collect())
+            let created = sequencer
+                .change_bucket(&id, Kind::BucketCreate, |record| record.entries.keys().copied().collect())?;
+            for (field, value) in fields {
+                if let Err(error) = sequencer.set_field(&id, &field, value)? {
+                    return Ok(Err(error));
+                }
+            }
+            Ok(created)
         })
         .await
     }
 
     /// Sets one field of a bucket's configuration; an empty value unsets it. Known fields: `versioning` (`enabled`,
-    /// `suspended`), `conflict` (`lww`, `keep-both`).
+    /// `suspended`), `conflict` (`lww`, `keep-both`), and [`DOCUMENTS`].
     pub async fn configure_bucket(&self, id: &BucketId, field: &str, value: &str) -> Result<Stamp, Error> {
-        let is_valid = match field {
-            "versioning" => matches!(value, "enabled" | "suspended"),
-            "conflict" => value.is_empty() || Policy::is_known(value),
-            _ => false,
-        };
-        if !is_valid {
-            return Err(Error::Invalid(format!("a bucket's {field} cannot be {value:?}")));
-        }
+        check_field(field, value)?;
         let (id, field, value) = (id.clone(), field.to_owned(), value.to_owned());
         self.submit(Purpose::Grow, move |sequencer| {
             if let Err(error) = sequencer.bucket(&id)? {
                 return Ok(Err(error));
             }
-            let kind = Kind::BucketConfig { field: field.clone(), value };
-            sequencer.change_bucket(&id, kind, |record| {
-                let same = |payload: &Payload| matches!(payload, Payload::BucketConfig { field: f, .. } if *f == field);
-                record.entries.iter().filter(|(_, entry)| same(&entry.payload)).map(|(dot, _)| *dot).collect()
-            })
+            sequencer.set_field(&id, &field, value)
         })
         .await
     }
@@ -181,7 +201,30 @@ impl<E: Env> Engine<E> {
     }
 }
 
+fn check_field(field: &str, value: &str) -> Result<(), Error> {
+    let is_valid = match field {
+        "versioning" => matches!(value, "enabled" | "suspended"),
+        "conflict" => value.is_empty() || Policy::is_known(value),
+        document => DOCUMENTS.contains(&document) && value.len() <= DOCUMENT_MAX,
+    };
+    if is_valid { Ok(()) } else { Err(Error::Invalid(format!("a bucket's {field} cannot be {value:?}"))) }
+}
+
 impl Sequencer<'_, '_> {
+    fn set_field(
+        &mut self,
+        id: &BucketId,
+        field: &str,
+        value: String,
+    ) -> Result<Result<Stamp, Error>, store::Error> {
+        let kind = Kind::BucketConfig { field: field.to_owned(), value };
+        self.change_bucket(id, kind, |record| {
+            let same =
+                |payload: &Payload| matches!(payload, Payload::BucketConfig { field: f, .. } if f == field);
+            record.entries.iter().filter(|(_, entry)| same(&entry.payload)).map(|(dot, _)| *dot).collect()
+        })
+    }
+
     fn change_bucket(
         &mut self,
         id: &BucketId,

@@ -2,6 +2,7 @@
 
 use super::{
     DeleteRequest, Engine, Error, Unavailable, VersionRef,
+    meta::lock_of,
     put::{check, floor, object_key, prepare},
     writer::{Draft, Purpose},
 };
@@ -31,7 +32,7 @@ impl<E: Env> Engine<E> {
         let key = object_key(&request.bucket, &request.key)?;
         let seen = self.await_seen(&key, request.context.as_ref()).await?;
         let (record, version, joined) = (key.clone(), request.version, self.is_joined());
-        let condition = request.condition;
+        let (condition, bypass, now_ms) = (request.condition, request.bypass, self.least_wall_ms());
         let deleted = self
             .submit(Purpose::Grow, move |sequencer| {
                 let before = match prepare(sequencer, &record)? {
@@ -49,6 +50,11 @@ impl<E: Env> Engine<E> {
                 let mut ended = None;
                 let (kind, supersedes) = match (version, before.versioning) {
                     (Some(version), _) => {
+                        if let Some((stamp, _)) = version.find(&before.record)
+                            && let Err(locked) = lock_of(&before.record, stamp.dot).may_delete(bypass, now_ms)
+                        {
+                            return Ok(Err(locked.into()));
+                        }
                         ended = version.find(&before.record).map(|(stamp, entry)| (stamp, is_marker(entry)));
                         (Kind::VersionDelete, ended.iter().map(|(stamp, _)| stamp.dot).collect::<Vec<_>>())
                     }

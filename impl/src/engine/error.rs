@@ -40,6 +40,9 @@ pub enum Error {
     /// A condition of the request does not hold.
     #[error("the condition {0} does not hold")]
     PreconditionFailed(&'static str),
+    /// The version is locked.
+    #[error("{0}")]
+    Locked(#[from] crate::object::lock::Locked),
     /// The multipart upload does not exist at this site.
     #[error("upload {0} does not exist: it was completed, given up, or never begun here")]
     NoSuchUpload(String),

@@ -1,12 +1,16 @@
 //! One read: what a key shows, or one of its versions.
 
-use super::{BodyReader, Context, Engine, Error, Seen, SegmentOf, Unavailable, lock, put::object_key};
+use super::{
+    BodyReader, Context, Engine, Error, Seen, SegmentOf, Unavailable, lock,
+    meta::{acl_of, lock_of},
+    put::object_key,
+};
 use crate::{
     causality::{Dot, Stamp},
     conflict,
     crdt::{Entry, Payload, Record},
     env::{Env, watched::Follower},
-    object::{BucketId, Content, RecordKey, Segment},
+    object::{BucketId, Content, RecordKey, Segment, lock::Lock},
     store::{self, BodyRow, Snapshot, keys},
 };
 use std::collections::BTreeMap;
@@ -60,6 +64,10 @@ pub struct Object<E: Env> {
     pub is_null: bool,
     /// Its tags, if any were set since it was written.
     pub tags: Option<BTreeMap<String, String>>,
+    /// What keeps it from being deleted.
+    pub lock: Lock,
+    /// Who may read it, as the face encoded it.
+    pub acl: Option<String>,
     /// Its manifest and headers.
     pub content: Content,
     /// Its bytes, to be read.
@@ -113,7 +121,8 @@ impl<E: Env> Engine<E> {
         let context = self.issue(&key, &Seen { stamps });
         let is_null = conflict::null_version(&record).is_some_and(|(null, _)| null == version);
         let tags = record.tags_of(version.dot).map(|(_, tags)| tags.clone());
-        Ok(Object { version, is_null, tags, content: content.clone(), body, siblings, context })
+        let (lock, acl) = (lock_of(&record, version.dot), acl_of(&record, version.dot));
+        Ok(Object { version, is_null, tags, lock, acl, content: content.clone(), body, siblings, context })
     }
 
     /// Why nothing is shown.

@@ -20,6 +20,8 @@ pub struct Report {
     pub first: VersionVector,
     /// When it said so, by this site's monotonic clock.
     pub at: Duration,
+    /// How far its wall clock was ahead of this site's then, in milliseconds; none if it did not say.
+    pub ahead_ms: Option<i64>,
 }
 
 /// Counters of one opening.
@@ -58,8 +60,16 @@ pub struct Status {
 impl<E: Env> Engine<E> {
     /// Notes what a member says that it has applied and synced, and, if it says so, of each origin the first operation
     /// whose body it lacks.
-    pub fn report(&self, site: SiteId, epoch: Epoch, vector: VersionVector, lacks: Option<&[Dot]>) {
+    pub fn report(
+        &self,
+        site: SiteId,
+        epoch: Epoch,
+        vector: VersionVector,
+        lacks: Option<&[Dot]>,
+        wall_ms: Option<u64>,
+    ) {
         let at = self.env().monotonic();
+        let ahead_ms = wall_ms.map(|wall_ms| wall_ms.cast_signed() - self.env().wall_ms().cast_signed());
         let mut members = lock(&self.shared.members);
         let before = members.get(&site).filter(|report| report.epoch == epoch);
         let first = before.map_or_else(|| vector.clone(), |report| report.first.clone());
@@ -67,7 +77,15 @@ impl<E: Env> Engine<E> {
             Some(lacks) => vector.before(lacks),
             None => before.map_or_else(VersionVector::default, |report| report.complete.clone()),
         };
-        members.insert(site, Report { epoch, vector, complete, first, at });
+        let ahead_ms = ahead_ms.or_else(|| before.and_then(|report| report.ahead_ms));
+        members.insert(site, Report { epoch, vector, complete, first, at, ahead_ms });
+    }
+
+    /// What the slowest clock of the cluster says, in milliseconds since the Unix epoch: a date that it has not passed is
+    /// not past. A member that was not heard since this opening has no say.
+    pub fn least_wall_ms(&self) -> u64 {
+        let slowest = lock(&self.shared.members).values().filter_map(|report| report.ahead_ms).min();
+        self.env().wall_ms().saturating_add_signed(slowest.unwrap_or(0).min(0))
     }
 
     /// What the other members said last.

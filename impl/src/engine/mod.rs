@@ -1,7 +1,7 @@
 //! The engine: what a site does with a client's request and with a peer's operation.
 //!
 //! In reading order: [`writer`] sequences and commits everything that changes; [`body`] takes bytes in and gives them
-//! out; [`put`], [`upload`], [`delete`], [`tags`] and [`bucket`] are the clients' writes; [`get`] and [`list`] their reads; [`context`] is what a client hands back to say
+//! out; [`put`], [`upload`], [`delete`], [`meta`] and [`bucket`] are the clients' writes; [`get`] and [`list`] their reads; [`context`] is what a client hands back to say
 //! what it has seen; [`apply`], [`bootstrap`] and [`mend`] take in what peers send; [`collect`] drops what every member
 //! has. [`backlog`] and [`conflicts`] answer an operator. The engine defines what it needs from replication as plain data ([`members`], the wanted bodies) and never calls
 //! it: the log is the only bridge.
@@ -20,8 +20,8 @@ mod get;
 mod list;
 mod members;
 mod mend;
+mod meta;
 mod put;
-mod tags;
 mod unseen;
 mod upload;
 mod writer;
@@ -31,7 +31,7 @@ pub use apply::Taken;
 pub use backlog::Backlog;
 pub use body::{BodyReader, BodyWriter, PIECE, SegmentOf, StoredBody};
 pub use bootstrap::{Cut, MergeRange, Staged};
-pub use bucket::Bucket;
+pub use bucket::{Bucket, DOCUMENT_MAX, DOCUMENTS};
 pub use conflicts::{Conflict, Contender};
 #[cfg(feature = "s3")]
 pub(crate) use context::hex;
@@ -41,6 +41,7 @@ pub use error::{Error, Unavailable};
 pub use get::{GetRequest, Object, VersionRef, Wanted};
 pub use list::{After, Item, ListRequest, Listed, Page, Summary, VersionKind};
 pub use members::{Report, Status};
+pub use meta::{ACL, Change, LEGAL_HOLD, RETENTION};
 pub use put::{Condition, DeleteRequest, PutRequest, Written};
 pub use upload::{BeginUpload, CompleteUpload, PART_MIN, PART_NUMBER_MAX};
 

@@ -56,6 +56,8 @@ pub struct DeleteRequest {
     pub context: Option<Context>,
     /// Under which condition.
     pub condition: Option<Condition>,
+    /// Whether it may bypass GOVERNANCE retention.
+    pub bypass: bool,
 }
 
 /// What a write left.

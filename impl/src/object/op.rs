@@ -25,12 +25,14 @@ pub enum Kind {
     VersionDelete,
     /// The end of versions by a rule that the bucket's owner set.
     Expire,
-    /// The tags of one version, replacing the tag writes named.
-    Tags {
-        /// The version that is tagged.
+    /// One field of one version's metadata, replacing the writes of that field named.
+    Meta {
+        /// The version that it is about.
         target: Dot,
-        /// All its tags.
-        tags: BTreeMap<String, String>,
+        /// Which field.
+        field: Field,
+        /// All of it, as names and values.
+        pairs: BTreeMap<String, String>,
     },
     /// The bucket comes into being, replacing the dead creations and settings named.
     BucketCreate,
@@ -50,6 +52,19 @@ pub enum Kind {
         /// The content that shows again.
         restored: Option<Content>,
     },
+}
+
+/// What can be set of a version after it was written, each by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Field {
+    /// Its tags: of concurrent writes the greatest stamp's are shown.
+    Tags,
+    /// Until when it may not be deleted: of concurrent writes the strictest together.
+    Retention,
+    /// Whether it may not be deleted until somebody says so: of concurrent writes "yes" wins.
+    LegalHold,
+    /// Who may read it: of concurrent writes the greatest stamp's counts.
+    Acl,
 }
 
 /// Hash of an origin's log up to and including one operation; the next one names it.

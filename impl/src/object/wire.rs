@@ -4,7 +4,7 @@
 //! an encoding is canonical. Decoding checks everything: a message that cannot be understood is an error, never a
 //! default.
 
-use super::{Body, Content, Kind, Manifest, Op, Part, RecordKey, Segment, Versioning};
+use super::{Body, Content, Field, Kind, Manifest, Op, Part, RecordKey, Segment, Versioning};
 use crate::causality::{Dot, Epoch, SiteId, Timestamp, VersionVector};
 use bytes::Bytes;
 use prost::Message;
@@ -204,6 +204,27 @@ pub fn versioning_in(code: u32) -> Result<Versioning, Malformed> {
     }
 }
 
+/// Encodes a [`Field`].
+pub fn field_out(field: Field) -> u32 {
+    match field {
+        Field::Tags => 1,
+        Field::Retention => 2,
+        Field::LegalHold => 3,
+        Field::Acl => 4,
+    }
+}
+
+/// Decodes [`field_out`].
+pub fn field_in(code: u32) -> Result<Field, Malformed> {
+    match code {
+        1 => Ok(Field::Tags),
+        2 => Ok(Field::Retention),
+        3 => Ok(Field::LegalHold),
+        4 => Ok(Field::Acl),
+        _ => Err(Malformed::Field("field")),
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Message)]
 struct OpMessage {
     #[prost(message, optional, tag = "1")]
@@ -230,6 +251,8 @@ struct OpMessage {
     target: Option<DotMessage>,
     #[prost(message, repeated, tag = "12")]
     pairs: Vec<PairMessage>,
+    #[prost(uint32, tag = "13")]
+    field: u32,
 }
 
 const PUT: u32 = 1;
@@ -237,7 +260,7 @@ const DELETE_MARKER: u32 = 2;
 const DELETE: u32 = 3;
 const VERSION_DELETE: u32 = 4;
 const EXPIRE: u32 = 5;
-const TAGS: u32 = 6;
+const META: u32 = 6;
 const BUCKET_CREATE: u32 = 7;
 const BUCKET_CONFIG: u32 = 8;
 const BUCKET_DELETE: u32 = 9;
@@ -268,10 +291,11 @@ pub fn encode_op(op: &Op) -> Vec<u8> {
         Kind::Delete => DELETE,
         Kind::VersionDelete => VERSION_DELETE,
         Kind::Expire => EXPIRE,
-        Kind::Tags { target, tags } => {
+        Kind::Meta { target, field, pairs } => {
             message.target = Some((*target).into());
-            message.pairs = pairs_out(tags);
-            TAGS
+            message.field = field_out(*field);
+            message.pairs = pairs_out(pairs);
+            META
         }
         Kind::BucketCreate => BUCKET_CREATE,
         Kind::BucketConfig { field, value } => {
@@ -311,9 +335,10 @@ pub fn decode_op(bytes: &[u8]) -> Result<Op, Malformed> {
         DELETE => Kind::Delete,
         VERSION_DELETE => Kind::VersionDelete,
         EXPIRE => Kind::Expire,
-        TAGS => Kind::Tags {
+        META => Kind::Meta {
             target: message.target.ok_or(Malformed::Field("op.target"))?.try_into()?,
-            tags: pairs_in(message.pairs),
+            field: field_in(message.field)?,
+            pairs: pairs_in(message.pairs),
         },
         BUCKET_CREATE => Kind::BucketCreate,
         BUCKET_CONFIG => {

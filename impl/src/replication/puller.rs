@@ -215,7 +215,7 @@ async fn take_report<E: Env>(
     };
     shared.links.clock(site, report.wall_ms.cast_signed() - shared.env.wall_ms().cast_signed());
     learned.change(|learned| std::mem::replace(&mut learned.folded, report.folded) != report.folded);
-    engine.report(site, epoch, vector, None);
+    engine.report(site, epoch, vector, None, Some(report.wall_ms));
     let caught_up = engine.reports().get(&site).is_some_and(|said| engine.durable().dominates(&said.first));
     if caught_up && !engine.is_joined() {
         // A peer that has itself caught up speaks for the cluster; at a cluster's first start nobody has, and all must.

@@ -81,12 +81,12 @@ async fn listen<E: Env>(
                 let vector = decode(vector, &shared.engine)?;
                 let sites =
                     sites.into_iter().filter_map(|site| u16::try_from(site).ok().map(SiteId)).collect();
-                note(&shared.engine, (site, epoch), vector.clone(), lacks)?;
+                note(&shared.engine, (site, epoch), vector.clone(), lacks, None)?;
                 Ask::Pull(vector, sites, folded)
             }
             Message::Report(report) => {
                 let vector = decode(report.vector, &shared.engine)?;
-                note(&shared.engine, (site, epoch), vector, report.lacks)?;
+                note(&shared.engine, (site, epoch), vector, report.lacks, Some(report.wall_ms))?;
                 continue;
             }
             Message::MergeRequest(request) => Ask::Merge(request),
@@ -104,10 +104,11 @@ fn note<E: Env>(
     (site, epoch): (SiteId, Epoch),
     vector: VersionVector,
     lacks: Option<Lacks>,
+    wall_ms: Option<u64>,
 ) -> io::Result<()> {
     let lacks = lacks.map(Lacks::decode).transpose();
     let lacks = lacks.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-    engine.report(site, epoch, vector, lacks.as_deref());
+    engine.report(site, epoch, vector, lacks.as_deref(), wall_ms);
     Ok(())
 }
 

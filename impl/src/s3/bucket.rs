@@ -16,7 +16,7 @@ impl<E: Env> Face<E> {
         let account = self.account(&request)?;
         let name = &request.input.bucket;
         let id = names::bucket_id(name, &account.0)?;
-        match self.engine.create_bucket(&id).await {
+        match self.engine.create_bucket(&id, &[]).await {
             // As in us-east-1, and as tools that make sure of a bucket rely on.
             Ok(_) | Err(Error::BucketAlreadyOwned(_)) => {}
             Err(error) => return Err(error::of(error)),

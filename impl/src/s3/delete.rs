@@ -21,7 +21,8 @@ impl<E: Env> Face<E> {
     ) -> S3Result<Deleted> {
         let version = names::version(version_id)?;
         let key = key.to_owned();
-        let request = DeleteRequest { bucket: bucket.id.clone(), key, version, context, condition };
+        let request =
+            DeleteRequest { bucket: bucket.id.clone(), key, version, context, condition, bypass: false };
         match self.engine.delete(request).await {
             Err(Error::PreconditionFailed(_)) => Err(s3_error!(PreconditionFailed)),
             deleted => deleted.map_err(error::of),

@@ -26,6 +26,7 @@ pub(super) fn of(error: Error) -> S3Error {
         Error::BucketAlreadyOwned(_) => S3ErrorCode::BucketAlreadyOwnedByYou,
         Error::BucketTaken(_) => S3ErrorCode::BucketAlreadyExists,
         Error::BucketNotEmpty(_) => S3ErrorCode::BucketNotEmpty,
+        Error::Locked(_) => S3ErrorCode::AccessDenied,
         Error::PreconditionFailed(_) => S3ErrorCode::PreconditionFailed,
         Error::InvalidContext | Error::Invalid(_) => S3ErrorCode::InvalidArgument,
         Error::Unavailable(Unavailable::Overloaded) => S3ErrorCode::SlowDown,

@@ -129,7 +129,8 @@ impl<E: Env> Face<E> {
         let bucket = self.bucket(request, bucket).await?;
         let object = self.find(&bucket, key, version_id).await?;
         let version = crate::engine::VersionRef::Dot(object.version.dot);
-        self.engine.put_tags(&bucket.id, key, Some(version), tags).await.map_err(error::of)?;
+        let change = crate::engine::Change::Tags(tags);
+        self.engine.change(&bucket.id, key, Some(version), change).await.map_err(error::of)?;
         Ok(names::shown_version_id(object.version, object.is_null, bucket.versioning))
     }
 }

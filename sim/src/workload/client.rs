@@ -9,8 +9,8 @@ use crate::{
 };
 use anabranch::{
     engine::{
-        Context, DeleteRequest, Deleted, Engine, Error, GetRequest, ListRequest, Listed, Page, PutRequest,
-        VersionKind, VersionRef, Written,
+        Change, Context, DeleteRequest, Deleted, Engine, Error, GetRequest, ListRequest, Listed, Page,
+        PutRequest, VersionKind, VersionRef, Written,
     },
     env::{Env, timeout},
     object::BucketId,
@@ -156,18 +156,19 @@ impl<E: Env> Client<E> {
                     version: None,
                     context: None,
                     condition: None,
+                    bypass: false,
                 };
                 self.end_delete(op, &self.engine.delete(request).await)
             }
             Action::DeleteVersion => self.delete_version(op).await,
             Action::Tag => {
                 let tags = BTreeMap::from([("by".to_owned(), op.id.to_string())]);
-                ending(&self.engine.put_tags(&bucket(&op.bucket), &op.key, None, tags).await)
+                ending(&self.engine.change(&bucket(&op.bucket), &op.key, None, Change::Tags(tags)).await)
             }
             Action::Configure { field, value } => {
                 ending(&self.engine.configure_bucket(&bucket(&op.bucket), field, value).await)
             }
-            Action::ToggleBucket => match self.engine.create_bucket(&bucket(&op.bucket)).await {
+            Action::ToggleBucket => match self.engine.create_bucket(&bucket(&op.bucket), &[]).await {
                 Err(Error::BucketAlreadyOwned(_)) => {
                     ending(&self.engine.delete_bucket(&bucket(&op.bucket)).await)
                 }
@@ -238,6 +239,7 @@ impl<E: Env> Client<E> {
             version: Some(VersionRef::Dot(newest.version.dot)),
             context: None,
             condition: None,
+            bypass: false,
         };
         self.end_delete(op, &self.engine.delete(request).await)
     }
@@ -260,7 +262,10 @@ impl<E: Env> Client<E> {
     pub async fn prepare(&self, plan: &Plan) {
         for planned in &plan.buckets {
             let id = bucket(&planned.name);
-            while !matches!(self.engine.create_bucket(&id).await, Ok(_) | Err(Error::BucketAlreadyOwned(_))) {
+            while !matches!(
+                self.engine.create_bucket(&id, &[]).await,
+                Ok(_) | Err(Error::BucketAlreadyOwned(_))
+            ) {
                 fabric::sleep(Duration::from_millis(20)).await;
             }
             for (field, value) in [("versioning", &planned.versioning), ("conflict", &planned.policy)] {
