@@ -121,9 +121,16 @@ impl Fault {
             }
             Self::BodyLost { site } => return lose_body(state, *site, now, losses),
             Self::BitRot { site } => {
+                // Any stored value that holds a write's bytes: a record, or a log entry; of writes that another site has too.
+                // Both copies at the only site that has a write would be that site's loss, which other faults are for.
+                let spread: BTreeSet<WriteId> =
+                    state.watch.seen().iter().filter(|d| d.to != *site).map(|d| d.write).collect();
+                let may = |bytes: &[u8]| {
+                    let mark = bytes.get(..MARK).and_then(read_mark);
+                    mark.is_some_and(|(write, _)| spread.contains(&write))
+                };
                 let machine = state.machine(*site);
-                // Any stored value that holds a write's bytes: a record, or a log entry.
-                let rotted = machine.disk.rot("meta.redb", b"<<e0000", &mut machine.power);
+                let rotted = machine.disk.rot("meta.redb", b"<<e0000", may, &mut machine.power);
                 return if rotted { Act::Done } else { Act::NotYet };
             }
             Self::BodyRot { site } => return rot_body(state, *site),
@@ -211,7 +218,7 @@ fn rot_body(state: &mut State, site: u16) -> Act {
         return Act::NotYet;
     }
     let (name, mark) = &found[machine.power.random_range(0..found.len())];
-    if machine.disk.rot(name, mark, &mut machine.power) { Act::Done } else { Act::NotYet }
+    if machine.disk.rot(name, mark, |_| true, &mut machine.power) { Act::Done } else { Act::NotYet }
 }
 
 /// Loses the file with the first bytes of a body whose end has reached no other site.

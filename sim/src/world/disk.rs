@@ -319,13 +319,20 @@ impl Disk {
         self.faults.capacity.unwrap_or(1 << 40).saturating_sub(self.used)
     }
 
-    /// Flips one bit of a stored value: one that holds `needle`, drawn among all such places in the named file. `false`
-    /// if there is none.
-    pub fn rot(&mut self, name: &str, needle: &[u8], rng: &mut ChaCha8Rng) -> bool {
+    /// Flips one bit of a stored value: one that holds `needle`, drawn among all such places in the named file from which
+    /// on the bytes are ones that `may` be struck. `false` if there is none.
+    pub fn rot(
+        &mut self,
+        name: &str,
+        needle: &[u8],
+        may: impl Fn(&[u8]) -> bool,
+        rng: &mut ChaCha8Rng,
+    ) -> bool {
         let Some(file) = self.names.get(name).and_then(|file| self.files.get_mut(file)) else { return false };
         // Only where the cache shows what the disk has: elsewhere the place already belongs to something else.
         let is_shown = |at: &usize| file.view.get(*at..at + needle.len()) == Some(needle);
-        let places: Vec<usize> = memchr::memmem::find_iter(&file.durable, needle).filter(is_shown).collect();
+        let places = memchr::memmem::find_iter(&file.durable, needle).filter(is_shown);
+        let places: Vec<usize> = places.filter(|at| may(&file.durable[*at..])).collect();
         if places.is_empty() {
             return false;
         }
@@ -449,13 +456,13 @@ mod tests {
         let file = disk.create("f").unwrap();
         disk.write(file, 0, b"..needle..").unwrap();
         disk.sync(file).unwrap();
-        assert!(disk.rot("f", b"needle", &mut rng));
+        assert!(disk.rot("f", b"needle", |_| true, &mut rng));
         let rotten = read(&disk, file);
         assert!(rotten != b"..needle.." && rotten.starts_with(b"..") && rotten.ends_with(b".."));
         disk.write(file, 0, b"..needle..").unwrap();
         disk.sync(file).unwrap();
         disk.write(file, 0, b"other bytes").unwrap();
-        assert!(!disk.rot("f", b"needle", &mut rng));
+        assert!(!disk.rot("f", b"needle", |_| true, &mut rng));
         assert_eq!(read(&disk, file), b"other bytes");
     }
 }
