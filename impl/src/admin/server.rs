@@ -60,7 +60,7 @@ async fn ready(State(site): State<Arc<Site>>) -> Response {
 async fn metrics(State(site): State<Arc<Site>>) -> Result<Response, Problem> {
     let looked = status::look(&site).await?;
     let marks = site.env.marks().into_iter().collect();
-    let text = site.metrics.text(&status::reading(&looked, marks));
+    let text = site.metrics.text(&status::reading(&looked, site.env.syncs(), marks));
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }

@@ -168,7 +168,7 @@ fn age_s(site: &Site, backlog: Backlog) -> f64 {
 }
 
 /// What of it `/metrics` shows.
-pub fn reading(status: &SiteStatus, marks: Vec<(&'static str, u64)>) -> Reading {
+pub fn reading(status: &SiteStatus, syncs: u64, marks: Vec<(&'static str, u64)>) -> Reading {
     let of = |peer: &Peer| PeerReading {
         name: peer.name.clone(),
         up: peer.link_up,
@@ -188,6 +188,7 @@ pub fn reading(status: &SiteStatus, marks: Vec<(&'static str, u64)>) -> Reading 
         clock_suspects: status.clock_suspects,
         forks: status.forks,
         disk: Some((status.disk_bytes, status.disk_free_bytes)),
+        syncs,
         marks,
     }
 }

@@ -10,6 +10,7 @@
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "commands live in the real world")]
 
 mod admin_client;
+mod bench;
 mod certificates;
 mod check_config;
 mod conflicts;
@@ -57,6 +58,8 @@ enum Command {
     Lag(status::LagArguments),
     /// List or show keys with versions of which nobody has chosen one
     Conflicts(conflicts::Arguments),
+    /// Measure how fast a site is, and how far a second one lags behind
+    Bench(bench::Arguments),
     /// Print the completions for a shell
     Completions {
         /// The shell
@@ -77,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Status(arguments) => status::run(&arguments),
         Command::Lag(arguments) => status::lag(&arguments),
         Command::Conflicts(arguments) => conflicts::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "anabranch", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

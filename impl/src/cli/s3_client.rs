@@ -28,19 +28,21 @@ impl Answer {
 /// One connection to one site.
 pub(crate) struct S3Client {
     address: SocketAddr,
+    region: String,
     credentials: Credentials,
     sender: Option<SendRequest<Full<Bytes>>>,
 }
 
 impl S3Client {
     /// Not connected yet.
-    pub(crate) fn new(address: SocketAddr, access_key: &str, secret_key: &str) -> Self {
-        Self { address, credentials: Credentials::new(access_key, secret_key), sender: None }
+    pub(crate) fn new(address: SocketAddr, access_key: &str, secret_key: &str, region: &str) -> Self {
+        let credentials = Credentials::new(access_key, secret_key);
+        Self { address, region: region.to_owned(), credentials, sender: None }
     }
 
     fn bucket(&self, name: &str) -> miette::Result<Bucket> {
         let endpoint = format!("http://{}", self.address).parse().into_diagnostic()?;
-        Bucket::new(endpoint, UrlStyle::Path, name.to_owned(), "us-east-1").into_diagnostic()
+        Bucket::new(endpoint, UrlStyle::Path, name.to_owned(), self.region.clone()).into_diagnostic()
     }
 
     /// Creates a bucket.

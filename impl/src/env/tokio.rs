@@ -14,7 +14,10 @@ use std::{
     fs, io,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant, SystemTime},
 };
 use tokio::{
@@ -40,6 +43,7 @@ struct Shared {
     start: Instant,
     tasks: Mutex<JoinSet<()>>,
     marks: Mutex<BTreeMap<&'static str, u64>>,
+    syncs: Arc<AtomicU64>,
 }
 
 impl TokioEnv {
@@ -52,8 +56,8 @@ impl TokioEnv {
     pub fn with(data: impl Into<PathBuf>, tls: Option<Tls>) -> io::Result<Self> {
         let data = data.into();
         fs::create_dir_all(&data)?;
-        let (tasks, marks) = Default::default();
-        Ok(Self { shared: Arc::new(Shared { data, tls, start: Instant::now(), tasks, marks }) })
+        let (tasks, marks, syncs) = Default::default();
+        Ok(Self { shared: Arc::new(Shared { data, tls, start: Instant::now(), tasks, marks, syncs }) })
     }
 
     /// Takes the data directory for this process alone, for as long as the file returned is kept.
@@ -75,6 +79,11 @@ impl TokioEnv {
     /// Ends every task that was spawned here: a process end, within a process.
     pub fn stop(&self) {
         self.shared.tasks.lock().expect("no task panics while spawning").abort_all();
+    }
+
+    /// How often a file or folder was made durable.
+    pub fn syncs(&self) -> u64 {
+        self.shared.syncs.load(Ordering::Relaxed)
     }
 
     /// How often each mark was reached.
@@ -222,7 +231,7 @@ impl Env for TokioEnv {
             .create(how == Open::OrCreate)
             .create_new(how == Open::New)
             .open(path)?;
-        Ok(RealFile(file))
+        Ok(RealFile { file, syncs: self.shared.syncs.clone() })
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {
@@ -253,6 +262,7 @@ impl Env for TokioEnv {
         // A folder that was just made is itself a name in its parent.
         let mut path = self.path(folder);
         loop {
+            self.shared.syncs.fetch_add(1, Ordering::Relaxed);
             fs::File::open(&path)?.sync_all()?;
             if path == self.shared.data || !path.pop() {
                 return Ok(());
@@ -283,30 +293,34 @@ impl Drop for EndsProcessOnPanic {
 
 /// A file of the operating system.
 #[derive(Debug)]
-pub struct RealFile(fs::File);
+pub struct RealFile {
+    file: fs::File,
+    syncs: Arc<AtomicU64>,
+}
 
 impl DiskFile for RealFile {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        self.0.read_exact_at(buffer, offset)
+        self.file.read_exact_at(buffer, offset)
     }
 
     fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write_all_at(data, offset)
+        self.file.write_all_at(data, offset)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
+        self.file.set_len(len)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.syncs.fetch_add(1, Ordering::Relaxed);
+        self.file.sync_data()
     }
 
     fn drop_cache(&self) -> io::Result<()> {
-        Ok(rustix::fs::fadvise(&self.0, 0, None, rustix::fs::Advice::DontNeed)?)
+        Ok(rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::DontNeed)?)
     }
 }

@@ -74,6 +74,8 @@ pub struct Reading {
     pub forks: u64,
     /// The disk's total and available bytes.
     pub disk: Option<(u64, u64)>,
+    /// How often a file or folder was made durable since the start.
+    pub syncs: u64,
     /// How often each rare path was taken since the start.
     pub marks: Vec<(&'static str, u64)>,
 }
@@ -209,6 +211,7 @@ fn of_site(registry: &mut Registry, reading: &Reading) {
         registry.register_with_unit("store_disk_size", "Size of the disk", Unit::Bytes, gauge(total));
         registry.register_with_unit("store_disk_available", "Free space", Unit::Bytes, gauge(available));
     }
+    registry.register("store_syncs", "How often a file or folder was made durable", counter(reading.syncs));
     let marks = Family::<Mark, Counter>::default();
     for (mark, count) in &reading.marks {
         marks.get_or_create(&Mark { mark: (*mark).to_owned() }).inc_by(*count);

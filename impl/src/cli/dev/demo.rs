@@ -72,7 +72,7 @@ struct Demo {
 
 impl Demo {
     fn client(&self, site: usize) -> S3Client {
-        S3Client::new(self.addresses[site], &self.access_key, &self.secret_key)
+        S3Client::new(self.addresses[site], &self.access_key, &self.secret_key, "us-east-1")
     }
 
     async fn tell(&self, cut: impl Fn(bool)) -> Outcome {

@@ -26,6 +26,14 @@ use std::{
 
 /// Names of the sites, in order.
 const NAMES: [&str; 5] = ["eu-west", "us-east", "ap-south", "sa-east", "af-north"];
+/// The access key of a cluster made here.
+pub(super) const ACCESS_KEY: &str = "ANABRANCHDEV";
+/// Its secret.
+pub(super) const SECRET_KEY: &str = "anabranch-dev-secret";
+/// How far above its S3 port a site listens for its peers.
+pub(super) const PEER: u16 = 100;
+/// How far above its S3 port a site listens for operators.
+pub(super) const ADMIN: u16 = 400;
 /// How long its certificates last.
 const LASTS: Duration = Duration::from_hours(24 * 30);
 
@@ -118,7 +126,7 @@ async fn until(cluster: Cluster, stop: impl Future<Output = ()>) -> Outcome {
 async fn start(arguments: &Arguments, folder: &Path) -> miette::Result<Cluster> {
     let (sites, key) = (
         usize::from(arguments.sites),
-        FirstKey { access_key: "ANABRANCHDEV".into(), secret_key: "anabranch-dev-secret".into() },
+        FirstKey { access_key: ACCESS_KEY.into(), secret_key: SECRET_KEY.into() },
     );
     let at = |above: u16, site: usize| {
         let port = arguments.port.checked_add(above + site as u16);
@@ -130,10 +138,10 @@ async fn start(arguments: &Arguments, folder: &Path) -> miette::Result<Cluster> 
         for (site, name) in NAMES.iter().enumerate().take(sites) {
             new.push(NewSite {
                 name: (*name).to_owned(),
-                peer: at(100, site)?,
+                peer: at(PEER, site)?,
                 s3_listen: at(0, site)?,
-                peer_listen: at(100, site)?,
-                admin_listen: at(400, site)?,
+                peer_listen: at(PEER, site)?,
+                admin_listen: at(ADMIN, site)?,
                 data_dir: "data".into(),
             });
         }
