@@ -94,7 +94,10 @@ pub fn main() -> ExitCode {
 
 /// Runs a future on the daemon's runtime.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
+    // A look at the database may wait for the disk: on a small machine the others go on meanwhile.
+    let threads = std::thread::available_parallelism().map_or(4, |cores| cores.get().max(4));
     tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
         .enable_all()
         .build()
         .expect("the operating system gives threads")

@@ -74,7 +74,7 @@ impl<E: Env> Engine<E> {
         limit: usize,
     ) -> Result<Result<Vec<(Dot, Vec<u8>)>, (SiteId, Epoch)>, Error> {
         Ok(self
-            .read(move |snapshot| {
+            .look(move |snapshot| {
                 let rows = snapshot.origins()?;
                 let (mut found, mut bytes) = (Vec::new(), 0);
                 for (origin, seq) in origins {

@@ -342,7 +342,7 @@ impl<E: Env> Engine<E> {
             loop {
                 // Before the look: what arrives after it wakes us.
                 arrivals.latest();
-                let blob = self.read(move |snapshot| snapshot.segment(of)).await?;
+                let blob = self.look(move |snapshot| snapshot.segment(of)).await?;
                 if let Some(blob) = blob
                     && let Some(bytes) = self.read_file(of, blob, segment.size, offset, len).await?
                 {

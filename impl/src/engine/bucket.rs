@@ -11,7 +11,7 @@ use crate::{
     causality::{Dot, Stamp, Timestamp},
     conflict::Policy,
     crdt::{Payload, Record},
-    env::Env,
+    env::{Env, Work},
     object::{BucketId, Kind, RecordKey, Versioning},
     store,
 };
@@ -154,8 +154,10 @@ impl<E: Env> Engine<E> {
     /// All buckets that exist, or those of one name, in order of name and owner.
     pub async fn buckets(&self, name: Option<&str>) -> Result<Vec<Bucket>, Error> {
         let prefix = RecordKey::buckets_prefix(name.unwrap_or(""));
+        // One name is a look; all of them may be many.
+        let work = if name.is_some() { Work::Look } else { Work::Read };
         let read = self
-            .read(move |snapshot| {
+            .read_as(work, move |snapshot| {
                 let (mut found, mut corrupt) = (Vec::new(), None);
                 // A bucket whose record is out of service is not a bucket that does not exist.
                 if let Some(damaged) =

@@ -144,7 +144,7 @@ impl<E: Env> Engine<E> {
     pub(super) async fn read_record(&self, key: RecordKey) -> Result<(Record, bool), Error> {
         let wanted = key.clone();
         let read =
-            self.read(move |snapshot| Ok((snapshot.record(&wanted)?, snapshot.is_damaged(&wanted)?))).await;
+            self.look(move |snapshot| Ok((snapshot.record(&wanted)?, snapshot.is_damaged(&wanted)?))).await;
         match read {
             Err(store::Error::Corrupt { .. }) => {
                 self.withdraw(Some(key)).await;
@@ -190,7 +190,7 @@ impl<E: Env> Engine<E> {
 
     /// Of each origin the first operation whose body is not here and still needed.
     pub async fn lacks(&self) -> Result<Vec<Dot>, Error> {
-        Ok(self.read(store::Snapshot::first_wanted).await?)
+        Ok(self.look(store::Snapshot::first_wanted).await?)
     }
 
     /// Follows arrivals and misses of bodies.

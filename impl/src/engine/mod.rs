@@ -48,7 +48,7 @@ pub use upload::{BeginUpload, CompleteUpload, PART_MIN, PART_NUMBER_MAX};
 use crate::{
     causality::{HybridClock, SiteId, VersionVector},
     env::{
-        Env,
+        Env, Work,
         watched::{Follower, Watched},
     },
     store::{self, Identity, Snapshot, Store, reserve::Reserve},
@@ -152,7 +152,7 @@ impl<E: Env> Engine<E> {
     pub async fn open(env: E, config: Config) -> Result<Self, store::Error> {
         let (disk, opening) = (env.clone(), config.clone());
         let opened = env
-            .blocking(crate::env::Work::Write, move || {
+            .blocking(Work::Write, move || {
                 store::open(&disk, &opening.identity, opening.reserve, opening.cache_bytes)
             })
             .await?;
@@ -238,8 +238,24 @@ impl<E: Env> Engine<E> {
         &self,
         read: impl FnOnce(&Snapshot) -> Result<R, store::Error> + Send + 'static,
     ) -> Result<R, store::Error> {
+        self.read_as(Work::Read, read).await
+    }
+
+    /// The same for a few rows, mostly cached.
+    pub async fn look<R: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Snapshot) -> Result<R, store::Error> + Send + 'static,
+    ) -> Result<R, store::Error> {
+        self.read_as(Work::Look, read).await
+    }
+
+    async fn read_as<R: Send + 'static>(
+        &self,
+        work: Work,
+        read: impl FnOnce(&Snapshot) -> Result<R, store::Error> + Send + 'static,
+    ) -> Result<R, store::Error> {
         let store = self.shared.store.clone();
-        let read = self.env().blocking(crate::env::Work::Read, move || read(&store.snapshot()?)).await;
+        let read = self.env().blocking(work, move || read(&store.snapshot()?)).await;
         if let Err(store::Error::Database(error)) = &read {
             self.fail(error); // redb refuses everything after an I/O error: only a new opening helps
         }

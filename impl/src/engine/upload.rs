@@ -114,7 +114,7 @@ impl<E: Env> Engine<E> {
 
     /// An upload under way.
     pub async fn upload(&self, id: UploadId) -> Result<UploadRow, Error> {
-        let found = self.read(move |snapshot| snapshot.upload(id)).await?;
+        let found = self.look(move |snapshot| snapshot.upload(id)).await?;
         found.ok_or_else(|| Error::NoSuchUpload(id.to_string()))
     }
 

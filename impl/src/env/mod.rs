@@ -31,6 +31,8 @@ pub enum Open {
 /// What kind of synchronous work is handed to [`Env::blocking`]; simulations draw its latency accordingly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
+    /// A few pages of the database, mostly from its cache: not worth handing to another thread.
+    Look,
     /// Reads only.
     Read,
     /// Writes and syncs.
@@ -70,7 +72,7 @@ pub trait Env: Clone + Send + Sync + 'static {
 
     /// Starts a task that lives until it returns or the process ends. A panic in it ends the process.
     fn spawn(&self, name: &'static str, task: BoxFuture);
-    /// Runs synchronous work where it may block.
+    /// Runs synchronous work where it may block; a [`Work::Look`] may run where it is asked for.
     fn blocking<R: Send + 'static>(
         &self,
         work: Work,

@@ -194,7 +194,7 @@ pub(super) async fn serve<E: Env>(shared: &Shared<E>, mut session: Session<E>) -
         };
         let dot = request.dot.and_then(|dot| Dot::try_from(dot).ok()).ok_or(io::ErrorKind::InvalidData)?;
         let of = (dot, request.segment);
-        let found = shared.engine.read(move |snapshot| held(snapshot, of)).await;
+        let found = shared.engine.look(move |snapshot| held(snapshot, of)).await;
         let Held { file, is_wanted, corrupt } = found.map_err(io::Error::other)?;
         // Nobody else may read it for long: what asks for its body must not wait for that.
         shared.engine.withdraw(corrupt).await;
