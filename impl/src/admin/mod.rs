@@ -1,11 +1,13 @@
 //! The face for operators: what the site knows of itself, as JSON, and the two questions of a supervisor.
 //!
-//! [`status`] is the site's account of itself, computed when asked; [`conflicts`] what nobody has chosen between; [`access`]
+//! [`status`] is the site's account of itself, computed when asked; [`conflicts`] what nobody has chosen between; [`diff`]
+//! compares with a peer; [`access`]
 //! checks the token; [`server`] puts the paths together. The types are what the commands read back, and what
 //! `openapi.json` describes.
 
 pub mod access;
 pub mod conflicts;
+pub mod diff;
 pub mod server;
 pub mod status;
 

@@ -3,7 +3,7 @@
 use super::{
     Site,
     access::{self, Problem, Token},
-    conflicts, status,
+    conflicts, diff, status,
 };
 use axum::{
     Json, Router,
@@ -11,7 +11,7 @@ use axum::{
     http::{StatusCode, header},
     middleware,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -25,6 +25,7 @@ pub fn router(site: Arc<Site>, token: Token) -> Router {
         .route("/api/v1/status", get(show_status))
         .route("/api/v1/conflicts", get(conflicts::list))
         .route("/api/v1/conflicts/{bucket}/{*key}", get(conflicts::show))
+        .route("/api/v1/diff/{peer}", post(diff::compare))
         .route_layer(middleware::from_fn_with_state(token, access::check));
     Router::new()
         .route("/healthz", get(async || "ok\n"))

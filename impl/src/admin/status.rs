@@ -1,7 +1,7 @@
 //! A site's account of itself and of its peers, computed when asked.
 //!
 //! It must not lie: a peer is *in sync* only if its session runs, it has reported everything that is durable here, nothing
-//! that it reported is missing here, and neither lacks a body. What was not heard is `null`, never zero.
+//! that it reported is missing here, neither lacks a body, and their records did not differ when they were compared last. What was not heard is `null`, never zero.
 
 use super::{Site, access::Problem};
 use crate::{
@@ -42,6 +42,10 @@ pub struct Peer {
     pub clock_offset_ms: Option<i64>,
     /// Question and answer at the last handshake, in milliseconds.
     pub round_trip_ms: Option<f64>,
+    /// Records that differed, though both sites had applied the same, when they were compared last; none if they were not.
+    pub divergent_keys: Option<u64>,
+    /// How long ago that was, in seconds.
+    pub audited_s: Option<f64>,
     /// Whether its log forked or cannot be read: nothing is taken from it until an operator acts.
     pub fenced: bool,
 }
@@ -145,19 +149,29 @@ fn peer(
     let has_all = report.is_some_and(|report| durable.beyond(&report.vector) == 0);
     let has_bodies =
         report.is_some_and(|report| durable.beyond(&report.complete) == 0) && own.bodies_wanted == 0;
+    // What was mended is looked at again by the next comparison.
+    let differs = link.audit.as_ref().is_some_and(|audit| audit.differing.len() > audit.mended);
     let now = site.env.monotonic();
     Peer {
         name,
         link_up: link.up,
         link_since_s: link.since.map(|since| now.saturating_sub(since).as_secs_f64()),
         link_error: link.error.clone(),
-        in_sync: link.up && own.joined && has_all && behind_ops == Some(0) && has_bodies && own.damaged == 0,
+        in_sync: link.up
+            && own.joined
+            && has_all
+            && behind_ops == Some(0)
+            && has_bodies
+            && own.damaged == 0
+            && !differs,
         backlog_ops: backlog.map(|backlog| backlog.operations),
         backlog_bytes: backlog.map(|backlog| backlog.bytes),
         oldest_unsent_s: backlog.map(|backlog| age_s(site, backlog)),
         behind_ops,
         clock_offset_ms: link.clock_offset_ms,
         round_trip_ms: link.round_trip.map(|trip| trip.as_secs_f64() * 1e3),
+        divergent_keys: link.audit.as_ref().map(|audit| audit.differing.len() as u64),
+        audited_s: link.audit.as_ref().map(|audit| now.saturating_sub(audit.at).as_secs_f64()),
         fenced: false,
     }
 }
@@ -276,6 +290,8 @@ mod tests {
             behind_ops: Some(0),
             clock_offset_ms: Some(0),
             round_trip_ms: Some(1.0),
+            divergent_keys: Some(0),
+            audited_s: Some(1.0),
             fenced: false,
         }
     }

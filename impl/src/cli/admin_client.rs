@@ -5,7 +5,7 @@ use crate::{
     config::{Config, read_secret},
 };
 use http_body_util::{BodyExt, Empty};
-use hyper::{Request, StatusCode, header};
+use hyper::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use miette::{IntoDiagnostic, WrapErr, miette};
 use serde::de::DeserializeOwned;
@@ -27,13 +27,18 @@ impl AdminClient {
 
     /// Asks for what is at a path.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> miette::Result<T> {
-        let body = self.fetch(path).await?;
+        self.send(Method::GET, path).await
+    }
+
+    /// Asks for something to be done.
+    pub(super) async fn send<T: DeserializeOwned>(&self, method: Method, path: &str) -> miette::Result<T> {
+        let body = self.fetch(method, path).await?;
         serde_json::from_slice(&body)
             .into_diagnostic()
             .wrap_err("the site answered what this release does not know")
     }
 
-    async fn fetch(&self, path: &str) -> miette::Result<Vec<u8>> {
+    async fn fetch(&self, method: Method, path: &str) -> miette::Result<Vec<u8>> {
         let remedy = || {
             format!("asking the site at {} failed: is it running? `anabranch serve` starts it", self.address)
         };
@@ -42,7 +47,9 @@ impl AdminClient {
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(conn)).await.into_diagnostic()?;
         tokio::spawn(connection);
-        let request = Request::get(path)
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
             .header(header::HOST, self.address.to_string())
             .header(header::AUTHORIZATION, format!("Bearer {}", self.token))
             .body(Empty::<bytes::Bytes>::new())

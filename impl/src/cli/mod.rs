@@ -15,6 +15,7 @@ mod certificates;
 mod check_config;
 mod conflicts;
 mod dev;
+mod diff;
 mod init;
 mod s3_client;
 mod serve;
@@ -58,6 +59,8 @@ enum Command {
     Lag(status::LagArguments),
     /// List or show keys with versions of which nobody has chosen one
     Conflicts(conflicts::Arguments),
+    /// Compare every record with a peer's; exit 3 if any differs
+    Diff(diff::Arguments),
     /// Measure how fast a site is, and how far a second one lags behind
     Bench(bench::Arguments),
     /// Print the completions for a shell
@@ -80,6 +83,7 @@ pub fn main() -> ExitCode {
         Command::Status(arguments) => status::run(&arguments),
         Command::Lag(arguments) => status::lag(&arguments),
         Command::Conflicts(arguments) => conflicts::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "anabranch", &mut std::io::stdout());

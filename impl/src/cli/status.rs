@@ -57,7 +57,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
 pub(super) fn table(status: &SiteStatus) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING);
-    table.set_header(["peer", "link", "oldest", "queue", "behind", "round trip", "clock"]);
+    table.set_header(["peer", "link", "oldest", "queue", "behind", "differing", "round trip", "clock"]);
     for peer in &status.peers {
         table.add_row([
             peer.name.clone(),
@@ -65,6 +65,7 @@ pub(super) fn table(status: &SiteStatus) -> String {
             peer.oldest_unsent_s.map_or_else(|| "unknown".into(), for_people),
             queue(peer),
             peer.behind_ops.map_or_else(|| "unknown".into(), |ops| ops.to_string()),
+            peer.divergent_keys.map_or_else(|| "-".into(), |keys| keys.to_string()),
             peer.round_trip_ms.map_or_else(|| "-".into(), |ms| format!("{ms:.1} ms")),
             peer.clock_offset_ms.map_or_else(|| "-".into(), |ms| format!("{ms:+} ms")),
         ]);

@@ -101,6 +101,34 @@ impl<E: Env> Engine<E> {
         Ok(restored.is_some())
     }
 
+    /// Adds to a record what a peer's has and it has not: the two differ although both sites have applied the same. Nothing
+    /// is removed; what only this site has, the peer adds to its own. `false` if the two are not at one cut.
+    pub async fn mend_difference(
+        &self,
+        key: RecordKey,
+        theirs: Record,
+        cut: VersionVector,
+    ) -> Result<bool, Error> {
+        let mended = self
+            .submit(Purpose::Grow, move |sequencer| {
+                let tx = &mut *sequencer.tx;
+                let applied = tx.vector().clone();
+                if !cut.dominates(&applied) || !applied.dominates(&cut) || tx.is_damaged(&key)? {
+                    return Ok(Ok(None));
+                }
+                let before = tx.record(&key)?;
+                let after = repair::repair(&before, &applied, &theirs, &cut, &[]);
+                tx.replace(&key, &before, &after)?;
+                Ok(Ok(Some(repair::restored(&before, &after))))
+            })
+            .await?;
+        if let Some(count) = mended {
+            self.env().mark("difference-mended");
+            lock(&self.shared.gauges).repaired += count as u64;
+        }
+        Ok(mended.is_some())
+    }
+
     /// Ends a version whose body is at no site: every member said so. What it had replaced shows again, as far as this
     /// site still holds it; without it only the version's own site ends it, so that a holder elsewhere comes first.
     pub async fn declare_lost(&self, dot: Dot, even_without_predecessor: bool) -> Result<(), Error> {

@@ -3,7 +3,8 @@
 //! In reading order: [`writer`] sequences and commits everything that changes; [`body`] takes bytes in and gives them
 //! out; [`put`], [`upload`], [`delete`], [`meta`] and [`bucket`] are the clients' writes; [`get`] and [`list`] their reads; [`context`] is what a client hands back to say
 //! what it has seen; [`apply`], [`bootstrap`] and [`mend`] take in what peers send; [`collect`] drops what every member
-//! has. [`backlog`] and [`conflicts`] answer an operator. The engine defines what it needs from replication as plain data ([`members`], the wanted bodies) and never calls
+//! has. [`backlog`] and [`conflicts`] answer an operator; [`digest`] sums up for other sites to
+//! compare. The engine defines what it needs from replication as plain data ([`members`], the wanted bodies) and never calls
 //! it: the log is the only bridge.
 
 mod apply;
@@ -15,6 +16,7 @@ mod collect;
 mod conflicts;
 mod context;
 mod delete;
+mod digest;
 mod error;
 mod get;
 mod list;
@@ -37,6 +39,7 @@ pub use conflicts::{Conflict, Contender};
 pub(crate) use context::hex;
 pub use context::{Context, Seen};
 pub use delete::Deleted;
+pub use digest::{Digest, RANGES, RecordSum};
 pub use error::{Error, Unavailable};
 pub use get::{GetRequest, Object, VersionRef, Wanted};
 pub use list::{After, Item, ListRequest, Listed, Page, Summary, VersionKind};

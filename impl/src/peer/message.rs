@@ -19,6 +19,8 @@ pub enum Purpose {
     Ops,
     /// Bodies.
     Bodies,
+    /// Comparing records.
+    Audit,
 }
 
 /// The first message of either side.
@@ -277,6 +279,31 @@ pub struct BodyMissing {
     pub missed_too: bool,
 }
 
+/// Asks for sums over the records: of all ranges, of the records of some, or of one record.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct AuditRequest {
+    /// Which ranges' records; none for the sums of all ranges.
+    #[prost(uint32, repeated, tag = "1")]
+    pub ranges: Vec<u32>,
+    /// Which record, by its encoded key; empty for none.
+    #[prost(bytes = "vec", tag = "2")]
+    pub key: Vec<u8>,
+}
+
+/// Sums over the records.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct AuditReply {
+    /// One a range, or one a record.
+    #[prost(fixed64, repeated, tag = "1")]
+    pub sums: Vec<u64>,
+    /// The encoded keys of the records of the ranges, in the order of their sums.
+    #[prost(bytes = "bytes", repeated, tag = "2")]
+    pub keys: Vec<Bytes>,
+    /// The vector they belong to, whole; empty for records of ranges.
+    #[prost(message, repeated, tag = "3")]
+    pub cut: Vec<DotMessage>,
+}
+
 /// One frame's content.
 #[derive(Clone, PartialEq, Eq, Oneof)]
 #[expect(missing_docs, reason = "each variant is documented on its message")]
@@ -307,11 +334,15 @@ pub enum Message {
     BodyChunk(BodyChunk),
     #[prost(message, tag = "13")]
     BodyMissing(BodyMissing),
+    #[prost(message, tag = "14")]
+    AuditRequest(AuditRequest),
+    #[prost(message, tag = "15")]
+    AuditReply(AuditReply),
 }
 
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 struct Envelope {
-    #[prost(oneof = "Message", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13")]
+    #[prost(oneof = "Message", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15")]
     message: Option<Message>,
 }
 
@@ -338,6 +369,7 @@ impl Hello {
         match self.purpose {
             1 => Some(Purpose::Ops),
             2 => Some(Purpose::Bodies),
+            3 => Some(Purpose::Audit),
             _ => None,
         }
     }
@@ -349,6 +381,7 @@ impl Purpose {
         match self {
             Self::Ops => 1,
             Self::Bodies => 2,
+            Self::Audit => 3,
         }
     }
 }

@@ -131,6 +131,15 @@ impl<E: Env> Receiver<E> {
     }
 }
 
+impl<E: Env> Session<E> {
+    /// Lets the peer be silent for so long: it has much to read before it answers.
+    #[must_use]
+    pub fn patient(mut self, silence: Duration) -> Self {
+        self.receiver.limits.silence = silence;
+        self
+    }
+}
+
 /// Who this side is.
 #[derive(Clone, Debug)]
 pub struct Own {

@@ -1,5 +1,6 @@
 //! What this site knows of its links: who is heard, who calls, whose log is fenced.
 
+use super::Audit;
 use crate::{
     causality::{Epoch, SiteId},
     engine::SegmentOf,
@@ -23,6 +24,8 @@ pub struct Link {
     pub round_trip: Option<Duration>,
     /// How far the peer's wall clock was ahead of this site's when it last spoke, in milliseconds.
     pub clock_offset_ms: Option<i64>,
+    /// What the last comparison of records with it found.
+    pub audit: Option<Audit>,
 }
 
 #[derive(Default)]
@@ -93,6 +96,11 @@ impl Links {
     /// Notes what the peer's clock says.
     pub(super) fn clock(&self, peer: SiteId, offset_ms: i64) {
         self.with(|state| state.links.entry(peer).or_default().clock_offset_ms = Some(offset_ms));
+    }
+
+    /// Notes what a comparison of records found.
+    pub(super) fn audited(&self, peer: SiteId, audit: Audit) {
+        self.with(|state| state.links.entry(peer).or_default().audit = Some(audit));
     }
 
     /// All links that were ever tried.

@@ -2,11 +2,13 @@
 //!
 //! In reading order: [`puller`] keeps one session to each peer and takes its log in; [`server`] answers pullers;
 //! [`merge`] takes over a peer's state when its log no longer reaches back; [`bodies`] fetches what the operations only
-//! name; [`repair`] refills damaged records. `links` is what they all know of the peers.
+//! name; [`repair`] refills damaged records; [`audit`] compares
+//! what must be equal. `links` is what they all know of the peers.
 //!
 //! Everything resumes from durable state: a session may end at any byte. Everything is bounded: batches, chunks,
 //! batches in flight, workers, every wait.
 
+mod audit;
 mod bodies;
 mod links;
 mod merge;
@@ -20,6 +22,7 @@ use crate::{
     env::Env,
     peer::{Purpose, Session, SessionError, session},
 };
+pub use audit::Audit;
 pub use links::Link;
 use links::Links;
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
@@ -51,6 +54,8 @@ pub struct Config {
     pub body_chunk_bytes: usize,
     /// Records in one message of a state merge, at most; `batch_bytes` bounds their bytes.
     pub merge_chunk_records: usize,
+    /// How often a peer's records are compared with this site's.
+    pub audit_every: Duration,
     /// How long a version's own site waits, once every member has said that it has no body, before it ends the version.
     pub lost_after: Duration,
 }
@@ -76,6 +81,7 @@ impl Config {
             body_workers: 4,
             body_chunk_bytes: 256 << 10,
             merge_chunk_records: 1000,
+            audit_every: Duration::from_mins(10),
             lost_after: Duration::from_secs(5),
         }
     }
@@ -113,6 +119,11 @@ impl<E: Env> Replication<E> {
         links
     }
 
+    /// Compares this site's records with a peer's, now. Reads every record at both.
+    pub async fn audit(&self, peer: SiteId) -> io::Result<Audit> {
+        audit::audit(&self.shared, peer).await
+    }
+
     /// Sites whose log forked or cannot be read: nothing is taken of them until an operator acts.
     pub fn fenced(&self) -> Vec<SiteId> {
         self.shared.config.peers.keys().copied().filter(|site| self.shared.links.is_fenced(*site)).collect()
@@ -139,6 +150,7 @@ pub async fn start<E: Env>(env: E, engine: Engine<E>, config: Config) -> io::Res
         shared.env.spawn("body-worker", Box::pin(bodies::run(shared.clone())));
     }
     shared.env.spawn("repair", Box::pin(repair::run(shared.clone())));
+    shared.env.spawn("audit", Box::pin(audit::run(shared.clone())));
     let accepting = shared.clone();
     let accept = async move {
         loop {

@@ -3,7 +3,7 @@
 //! Operations are streamed as they become durable here; nothing is polled. All that is kept of a peer is what it said it
 //! has: if it goes away for a year, its backlog is the log on disk.
 
-use super::{Shared, bodies, merge};
+use super::{Shared, audit, bodies, merge};
 use crate::{
     causality::{Epoch, SiteId, VersionVector},
     crdt::codec,
@@ -47,6 +47,7 @@ pub(super) async fn run<E: Env>(shared: Arc<Shared<E>>, conn: E::Conn) {
             let _ = match session.purpose {
                 Purpose::Ops => serve_ops(&shared, session).await,
                 Purpose::Bodies => bodies::serve(&shared, session).await,
+                Purpose::Audit => audit::serve(&shared, session).await,
             };
         }
         Err(error) => {
