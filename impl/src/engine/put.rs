@@ -24,6 +24,8 @@ pub enum Condition {
     Present,
     /// `If-None-Match: *`: the key shows nothing, or a delete marker.
     Absent,
+    /// `If-None-Match`: the key shows nothing, a delete marker, or a version with another ETag.
+    Differs(String),
 }
 
 /// A new version of a key.
@@ -229,14 +231,14 @@ pub(super) fn check(key: &RecordKey, record: &Record, condition: Option<&Conditi
         Payload::Version { content, .. } => content.as_ref(),
         _ => None,
     });
+    let shows = |etag: &str| shown.is_some_and(|content| content.manifest.etag == etag.trim_matches('"'));
     match (condition, shown) {
         (None, _) | (Some(Condition::Absent), None) | (Some(Condition::Present), Some(_)) => Ok(()),
-        (Some(Condition::Matches(etag)), Some(content))
-            if content.manifest.etag == etag.trim_matches('"') =>
-        {
-            Ok(())
+        (Some(Condition::Matches(etag)), _) if shows(etag) => Ok(()),
+        (Some(Condition::Differs(etag)), _) if !shows(etag) => Ok(()),
+        (Some(Condition::Absent | Condition::Differs(_)), _) => {
+            Err(Error::PreconditionFailed("If-None-Match"))
         }
-        (Some(Condition::Absent), Some(_)) => Err(Error::PreconditionFailed("If-None-Match")),
         // S3 says that there is nothing to match, not that it differs.
         (Some(Condition::Matches(_) | Condition::Present), None) => Err(Error::NoSuchKey(key.to_string())),
         (Some(Condition::Matches(_)), _) => Err(Error::PreconditionFailed("If-Match")),

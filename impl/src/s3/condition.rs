@@ -49,7 +49,8 @@ impl Conditions {
     }
 }
 
-/// The condition of a write: S3 takes `If-None-Match: *` and `If-Match` with one ETag.
+/// The condition of a write: `If-Match` or `If-None-Match`, each with `*` or one ETag. AWS takes only `*` in
+/// `If-None-Match`; other stores, and the clients written for them, take an ETag there too.
 pub(super) fn of_write(
     if_match: Option<&ETagCondition>,
     if_none_match: Option<&ETagCondition>,
@@ -57,12 +58,12 @@ pub(super) fn of_write(
     match (if_match, if_none_match) {
         (None, None) => Ok(None),
         (None, Some(ETagCondition::Any)) => Ok(Some(Condition::Absent)),
+        (None, Some(ETagCondition::ETag(etag))) => Ok(Some(Condition::Differs(etag.value().to_owned()))),
         (Some(ETagCondition::ETag(etag)), None) => Ok(Some(Condition::Matches(etag.value().to_owned()))),
         (Some(ETagCondition::Any), None) => Ok(Some(Condition::Present)),
-        _ => Err(s3_error!(
-            NotImplemented,
-            "a write takes If-None-Match: * or If-Match, not both, and no other"
-        )),
+        (Some(_), Some(_)) => {
+            Err(s3_error!(NotImplemented, "a write takes If-Match or If-None-Match, not both"))
+        }
     }
 }
 
@@ -112,7 +113,7 @@ mod tests {
     fn a_write_takes_one_condition() {
         assert_eq!(of_write(None, Some(&ETagCondition::Any)).unwrap(), Some(Condition::Absent));
         assert_eq!(of_write(Some(&tag("e")), None).unwrap(), Some(Condition::Matches("e".into())));
-        assert!(of_write(None, Some(&tag("e"))).is_err());
+        assert_eq!(of_write(None, Some(&tag("e"))).unwrap(), Some(Condition::Differs("e".into())));
         assert!(of_write(Some(&tag("e")), Some(&ETagCondition::Any)).is_err());
     }
 }
