@@ -85,6 +85,20 @@ pub(super) struct Checksums {
     pub(super) sha256: Option<String>,
 }
 
+/// Fills the five checksum fields of an output, whichever of s3s' types it has.
+macro_rules! summed {
+    ($sums:expr, $output:expr) => {{
+        let (sums, mut output): (Checksums, _) = ($sums, $output);
+        output.checksum_crc32 = sums.crc32;
+        output.checksum_crc32c = sums.crc32c;
+        output.checksum_crc64nvme = sums.crc64nvme;
+        output.checksum_sha1 = sums.sha1;
+        output.checksum_sha256 = sums.sha256;
+        output
+    }};
+}
+pub(super) use summed;
+
 /// The algorithms with the names of their headers.
 pub(super) const ALGORITHMS: [(&str, &str); 5] = [
     ("CRC32", "x-amz-checksum-crc32"),
@@ -102,6 +116,11 @@ impl Checksums {
             *slot = Some(value);
         }
         all
+    }
+
+    /// The one of an algorithm, if there is one.
+    pub(super) fn of_option(algorithm: Option<&str>, value: Option<String>) -> Self {
+        algorithm.zip(value).map_or_else(Self::default, |(algorithm, value)| Self::of(algorithm, value))
     }
 
     /// Those that an object was stored with.

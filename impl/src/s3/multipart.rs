@@ -6,7 +6,7 @@ use super::{
     bucket, condition,
     condition::Conditions,
     error,
-    metadata::{self, Checksums, unbase64},
+    metadata::{self, Checksums, summed, unbase64},
     names,
     write::{context_header, context_of, version_of},
 };
@@ -151,18 +151,9 @@ impl<E: Env> Face<E> {
         let Taken { stored, checksum } = body::take(self.engine.write_part(), input.body, expected).await?;
         let kept = checksum.as_ref().filter(|_| kind.is_some()).and_then(|sum| unbase64(sum));
         let etag = self.engine.put_part(id, record, number, stored, kept).await.map_err(error::of)?;
-        let sums = algorithm
-            .zip(checksum)
-            .map_or_else(Checksums::default, |(algorithm, sum)| Checksums::of(algorithm, sum));
-        Ok(S3Response::new(dto::UploadPartOutput {
-            checksum_crc32: sums.crc32,
-            checksum_crc32c: sums.crc32c,
-            checksum_crc64nvme: sums.crc64nvme,
-            checksum_sha1: sums.sha1,
-            checksum_sha256: sums.sha256,
-            e_tag: Some(dto::ETag::Strong(etag)),
-            ..Default::default()
-        }))
+        let sums = Checksums::of_option(algorithm, checksum);
+        let output = dto::UploadPartOutput { e_tag: Some(dto::ETag::Strong(etag)), ..Default::default() };
+        Ok(S3Response::new(summed!(sums, output)))
     }
 
     pub(super) async fn upload_part_copy(
@@ -197,18 +188,12 @@ impl<E: Env> Face<E> {
             body::copy(&object.body, range, self.engine.write_part(), algorithm).await?;
         let kept = checksum.as_ref().and_then(|sum| unbase64(sum));
         let etag = self.engine.put_part(id, record, number, stored, kept).await.map_err(error::of)?;
-        let sums = algorithm
-            .zip(checksum)
-            .map_or_else(Checksums::default, |(algorithm, sum)| Checksums::of(algorithm, sum));
         let result = dto::CopyPartResult {
-            checksum_crc32: sums.crc32,
-            checksum_crc32c: sums.crc32c,
-            checksum_crc64nvme: sums.crc64nvme,
-            checksum_sha1: sums.sha1,
-            checksum_sha256: sums.sha256,
             e_tag: Some(dto::ETag::Strong(etag)),
             last_modified: Some(facts.last_modified),
+            ..Default::default()
         };
+        let result = summed!(Checksums::of_option(algorithm, checksum), result);
         Ok(S3Response::new(dto::UploadPartCopyOutput {
             copy_part_result: Some(result),
             copy_source_version_id: facts.version_id,
@@ -269,11 +254,6 @@ impl<E: Env> Face<E> {
         let checksum_type = kind.map(|kind| if kind.is_whole { "FULL_OBJECT" } else { "COMPOSITE" });
         let output = dto::CompleteMultipartUploadOutput {
             bucket: Some(input.bucket.clone()),
-            checksum_crc32: checksums.crc32,
-            checksum_crc32c: checksums.crc32c,
-            checksum_crc64nvme: checksums.crc64nvme,
-            checksum_sha1: checksums.sha1,
-            checksum_sha256: checksums.sha256,
             checksum_type: checksum_type.map(|kind| dto::ChecksumType::from(kind.to_owned())),
             e_tag: written.etag.clone().map(dto::ETag::Strong),
             key: Some(input.key.clone()),
@@ -281,7 +261,7 @@ impl<E: Env> Face<E> {
             version_id: version_of(&written, &bucket),
             ..Default::default()
         };
-        let mut response = S3Response::new(output);
+        let mut response = S3Response::new(summed!(checksums, output));
         response.headers.extend(context_header(&written));
         Ok(response)
     }
@@ -314,22 +294,15 @@ impl<E: Env> Face<E> {
         rows.truncate(limit);
         let algorithm = upload.headers.get(metadata::CHECKSUM_ALGORITHM).cloned();
         let part = |(number, row): &(u16, PartRow)| {
-            let sum = row.checksum.as_ref().map(|sum| metadata::base64(sum));
-            let sums = algorithm
-                .as_ref()
-                .zip(sum)
-                .map_or_else(Checksums::default, |(algorithm, sum)| Checksums::of(algorithm, sum));
-            dto::Part {
-                checksum_crc32: sums.crc32,
-                checksum_crc32c: sums.crc32c,
-                checksum_crc64nvme: sums.crc64nvme,
-                checksum_sha1: sums.sha1,
-                checksum_sha256: sums.sha256,
+            let part = dto::Part {
                 e_tag: Some(dto::ETag::Strong(crate::engine::hex(&row.md5))),
                 last_modified: Some(names::at_ms(row.at_ms)),
                 part_number: Some((*number).into()),
                 size: Some(row.size.cast_signed()),
-            }
+                ..Default::default()
+            };
+            let sum = row.checksum.as_ref().map(|sum| metadata::base64(sum));
+            summed!(Checksums::of_option(algorithm.as_deref(), sum), part)
         };
         let next = rows.last().map(|(number, _)| i32::from(*number));
         Ok(S3Response::new(dto::ListPartsOutput {

@@ -4,13 +4,13 @@ use super::{
     Face, body, bucket,
     condition::Conditions,
     error,
-    metadata::{self, Checksums},
+    metadata::{self, Checksums, summed},
     names,
 };
 use crate::{
     engine::{Bucket, Error, GetRequest, Object, VersionRef},
     env::Env,
-    object::Manifest,
+    object::{Manifest, Part},
 };
 use hyper::{
     HeaderMap, StatusCode,
@@ -18,6 +18,49 @@ use hyper::{
 };
 use s3s::{S3Error, S3Request, S3Response, S3Result, dto, s3_error};
 use std::ops::Range;
+
+/// Tests the conditions of a GET or HEAD, chooses its bytes and finds out what is told of them. A macro, for s3s has two
+/// types for what is one input.
+macro_rules! shown {
+    ($input:ident, $object:expr, $bucket:expr) => {{
+        let conditions = Conditions {
+            if_match: $input.if_match,
+            if_none_match: $input.if_none_match,
+            if_modified_since: $input.if_modified_since,
+            if_unmodified_since: $input.if_unmodified_since,
+        };
+        let wants_checksum =
+            $input.checksum_mode.is_some_and(|mode| mode.as_str() == dto::ChecksumMode::ENABLED);
+        Shown::of($object, $bucket, &conditions, $input.range, $input.part_number, wants_checksum)?
+    }};
+}
+
+/// What GET and HEAD tell alike, in either's output.
+macro_rules! told {
+    ($output:ident, $shown:ident, $object:expr) => {{
+        let headers = &$object.content.headers;
+        let of = |name: &str| headers.get(name).cloned();
+        let output = dto::$output {
+            accept_ranges: Some("bytes".into()),
+            cache_control: of("cache-control"),
+            checksum_type: $shown.checksum_type,
+            content_disposition: of("content-disposition"),
+            content_encoding: of("content-encoding"),
+            content_language: of("content-language"),
+            content_length: Some(($shown.chosen.range.end - $shown.chosen.range.start).cast_signed()),
+            content_range: $shown.chosen.content_range,
+            content_type: of("content-type").or_else(|| Some("binary/octet-stream".into())),
+            e_tag: Some(dto::ETag::Strong($shown.facts.etag)),
+            last_modified: Some($shown.facts.last_modified),
+            metadata: metadata::user(headers),
+            parts_count: $shown.parts_count,
+            version_id: $shown.facts.version_id,
+            website_redirect_location: of("x-amz-website-redirect-location"),
+            ..Default::default()
+        };
+        summed!($shown.checksums, output)
+    }};
+}
 
 impl<E: Env> Face<E> {
     /// Finds what a client asks for. Of a delete marker it is told as S3 does: 404, or 405 if it named the marker.
@@ -56,58 +99,16 @@ impl<E: Env> Face<E> {
         let bucket = self.bucket(&request, &request.input.bucket).await?;
         let input = request.input;
         let object = self.find(&bucket, &input.key, input.version_id.as_deref()).await?;
-        let conditions = Conditions {
-            if_match: input.if_match,
-            if_none_match: input.if_none_match,
-            if_modified_since: input.if_modified_since,
-            if_unmodified_since: input.if_unmodified_since,
-        };
-        let facts = Facts::of(&object, &bucket);
-        conditions.check(&facts.etag, facts.written_at_s).map_err(|error| with_facts(error, &facts))?;
-        let chosen = choose(&object.content.manifest, input.range, input.part_number)?;
-        let is_partial = chosen.content_range.is_some();
-        // A checksum of the whole says nothing of a part of it.
-        let checksums = match input.checksum_mode.as_ref().map(dto::ChecksumMode::as_str) {
-            Some("ENABLED") if !is_partial || input.part_number.is_some() => facts.checksums.clone(),
-            _ => Checksums::default(),
-        };
-        let has_checksum = checksums != Checksums::default();
-        let headers = &object.content.headers;
-        let of = |name: &str| headers.get(name).cloned();
-        let size = chosen.range.end - chosen.range.start;
-        let tags = super::tagging::count(&object);
-        let (metadata, siblings) = (metadata::user(headers), object.siblings);
+        let shown = shown!(input, &object, &bucket);
+        let (status, extra) = (shown.chosen.status(), extra_headers(&object, object.siblings));
         let output = dto::GetObjectOutput {
-            accept_ranges: Some("bytes".into()),
-            cache_control: of("cache-control"),
-            checksum_crc32: checksums.crc32,
-            checksum_crc32c: checksums.crc32c,
-            checksum_crc64nvme: checksums.crc64nvme,
-            checksum_sha1: checksums.sha1,
-            checksum_sha256: checksums.sha256,
-            checksum_type: has_checksum.then(|| facts.checksum_type.clone()).flatten(),
-            content_disposition: of("content-disposition"),
-            content_encoding: of("content-encoding"),
-            content_language: of("content-language"),
-            content_length: Some(size.cast_signed()),
-            content_range: chosen.content_range,
-            content_type: of("content-type").or_else(|| Some("binary/octet-stream".into())),
-            e_tag: Some(dto::ETag::Strong(facts.etag)),
-            last_modified: Some(facts.last_modified),
-            metadata,
-            parts_count: input.part_number.and(chosen.parts_count),
-            tag_count: tags,
-            version_id: facts.version_id,
-            website_redirect_location: of("x-amz-website-redirect-location"),
-            ..Default::default()
+            tag_count: super::tagging::count(&object),
+            ..told!(GetObjectOutput, shown, &object)
         };
-        let extra = extra_headers(&object, siblings);
-        let body = body::give(object.body, chosen.range).await?;
+        let body = body::give(object.body, shown.chosen.range).await?;
         let mut response = S3Response::new(dto::GetObjectOutput { body: Some(body), ..output });
         response.headers.extend(extra);
-        if is_partial {
-            response.status = Some(StatusCode::PARTIAL_CONTENT);
-        }
+        response.status = status;
         Ok(response)
     }
 
@@ -118,51 +119,11 @@ impl<E: Env> Face<E> {
         let bucket = self.bucket(&request, &request.input.bucket).await?;
         let input = request.input;
         let object = self.find(&bucket, &input.key, input.version_id.as_deref()).await?;
-        let conditions = Conditions {
-            if_match: input.if_match,
-            if_none_match: input.if_none_match,
-            if_modified_since: input.if_modified_since,
-            if_unmodified_since: input.if_unmodified_since,
-        };
-        let facts = Facts::of(&object, &bucket);
-        conditions.check(&facts.etag, facts.written_at_s).map_err(|error| with_facts(error, &facts))?;
-        let chosen = choose(&object.content.manifest, input.range, input.part_number)?;
-        let is_partial = chosen.content_range.is_some();
-        let checksums = match input.checksum_mode.as_ref().map(dto::ChecksumMode::as_str) {
-            Some("ENABLED") => facts.checksums.clone(),
-            _ => Checksums::default(),
-        };
-        let has_checksum = checksums != Checksums::default();
-        let headers = &object.content.headers;
-        let of = |name: &str| headers.get(name).cloned();
-        let output = dto::HeadObjectOutput {
-            accept_ranges: Some("bytes".into()),
-            cache_control: of("cache-control"),
-            checksum_crc32: checksums.crc32,
-            checksum_crc32c: checksums.crc32c,
-            checksum_crc64nvme: checksums.crc64nvme,
-            checksum_sha1: checksums.sha1,
-            checksum_sha256: checksums.sha256,
-            checksum_type: has_checksum.then(|| facts.checksum_type.clone()).flatten(),
-            content_disposition: of("content-disposition"),
-            content_encoding: of("content-encoding"),
-            content_language: of("content-language"),
-            content_length: Some((chosen.range.end - chosen.range.start).cast_signed()),
-            content_range: chosen.content_range,
-            content_type: of("content-type").or_else(|| Some("binary/octet-stream".into())),
-            e_tag: Some(dto::ETag::Strong(facts.etag)),
-            last_modified: Some(facts.last_modified),
-            metadata: metadata::user(headers),
-            parts_count: input.part_number.and(chosen.parts_count),
-            version_id: facts.version_id,
-            website_redirect_location: of("x-amz-website-redirect-location"),
-            ..Default::default()
-        };
-        let mut response = S3Response::new(output);
+        let shown = shown!(input, &object, &bucket);
+        let status = shown.chosen.status();
+        let mut response = S3Response::new(told!(HeadObjectOutput, shown, &object));
         response.headers.extend(extra_headers(&object, object.siblings));
-        if is_partial {
-            response.status = Some(StatusCode::PARTIAL_CONTENT);
-        }
+        response.status = status;
         Ok(response)
     }
 
@@ -180,13 +141,9 @@ impl<E: Env> Face<E> {
         let facts = Facts::of(&object, &bucket);
         let manifest = &object.content.manifest;
         let sums = facts.checksums.clone();
-        let checksum = (sums != Checksums::default()).then(|| dto::Checksum {
-            checksum_crc32: sums.crc32,
-            checksum_crc32c: sums.crc32c,
-            checksum_crc64nvme: sums.crc64nvme,
-            checksum_sha1: sums.sha1,
-            checksum_sha256: sums.sha256,
-            checksum_type: facts.checksum_type.clone(),
+        let checksum = (sums != Checksums::default()).then(|| {
+            let checksum_type = facts.checksum_type.clone();
+            summed!(sums, dto::Checksum { checksum_type, ..Default::default() })
         });
         let algorithm = object.content.headers.get(metadata::CHECKSUM_ALGORITHM).cloned().unwrap_or_default();
         let after = input.part_number_marker.unwrap_or(0);
@@ -200,18 +157,13 @@ impl<E: Env> Face<E> {
             next_part_number_marker: shown.last().map(|part| i32::from(part.number)),
             part_number_marker: Some(after),
             parts: (!algorithm.is_empty()).then(|| {
-                let part = |part: &&crate::object::Part| {
-                    let sum = part.checksum.as_ref().map(|sum| metadata::base64(sum));
-                    let sums = sum.map_or_else(Checksums::default, |sum| Checksums::of(&algorithm, sum));
-                    dto::ObjectPart {
-                        checksum_crc32: sums.crc32,
-                        checksum_crc32c: sums.crc32c,
-                        checksum_crc64nvme: sums.crc64nvme,
-                        checksum_sha1: sums.sha1,
-                        checksum_sha256: sums.sha256,
+                let part = |part: &&Part| {
+                    let shown = dto::ObjectPart {
                         part_number: Some(part.number.into()),
                         size: Some(part.size.cast_signed()),
-                    }
+                        ..Default::default()
+                    };
+                    summed!(sums_of(part, Some(&algorithm)), shown)
                 };
                 shown.iter().map(part).collect()
             }),
@@ -267,6 +219,44 @@ impl Facts {
     }
 }
 
+/// What a GET or HEAD is about.
+struct Shown {
+    facts: Facts,
+    chosen: Chosen,
+    /// How many parts the object has, if one was asked for.
+    parts_count: Option<i32>,
+    checksums: Checksums,
+    checksum_type: Option<dto::ChecksumType>,
+}
+
+impl Shown {
+    fn of<E: Env>(
+        object: &Object<E>,
+        bucket: &Bucket,
+        conditions: &Conditions,
+        range: Option<dto::Range>,
+        part: Option<i32>,
+        wants_checksum: bool,
+    ) -> S3Result<Self> {
+        let facts = Facts::of(object, bucket);
+        conditions.check(&facts.etag, facts.written_at_s).map_err(|error| with_facts(error, &facts))?;
+        let chosen = choose(&object.content.manifest, range, part)?;
+        // A checksum of the whole says nothing of a range of it.
+        let checksums = match (wants_checksum, part, &chosen.content_range) {
+            (true, Some(_), _) | (true, None, None) => facts.checksums.clone(),
+            (false, ..) | (true, None, Some(_)) => Checksums::default(),
+        };
+        let checksum_type = facts.checksum_type.clone().filter(|_| checksums != Checksums::default());
+        let parts_count = part.and(chosen.parts_count);
+        Ok(Self { facts, chosen, parts_count, checksums, checksum_type })
+    }
+}
+
+/// The checksum of a part by its object's algorithm.
+fn sums_of(part: &Part, algorithm: Option<&str>) -> Checksums {
+    Checksums::of_option(algorithm, part.checksum.as_ref().map(|sum| metadata::base64(sum)))
+}
+
 /// "Not modified" tells what it is that was not.
 fn with_facts(mut error: S3Error, facts: &Facts) -> S3Error {
     let mut headers = HeaderMap::new();
@@ -294,6 +284,13 @@ struct Chosen {
     range: Range<u64>,
     content_range: Option<String>,
     parts_count: Option<i32>,
+}
+
+impl Chosen {
+    /// The answer's status, if it is not 200.
+    fn status(&self) -> Option<StatusCode> {
+        self.content_range.is_some().then_some(StatusCode::PARTIAL_CONTENT)
+    }
 }
 
 fn choose(manifest: &Manifest, range: Option<dto::Range>, part: Option<i32>) -> S3Result<Chosen> {
@@ -341,7 +338,7 @@ fn choose(manifest: &Manifest, range: Option<dto::Range>, part: Option<i32>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::object::{Body, Part};
+    use crate::object::Body;
 
     fn manifest(parts: &[(u16, u64)]) -> Manifest {
         let parts: Vec<_> =

@@ -5,7 +5,7 @@ use super::{
     body::{self, Expected, Taken},
     condition::{self, Conditions},
     error,
-    metadata::{self, Checksums, Headers},
+    metadata::{self, Checksums, Headers, summed},
     names,
     read::Facts,
 };
@@ -52,18 +52,13 @@ impl<E: Env> Face<E> {
             condition,
         };
         let written = self.engine.put(put).await.map_err(error::of)?;
-        let sums = Checksums::of(algorithm, checksum);
         let output = dto::PutObjectOutput {
-            checksum_crc32: sums.crc32,
-            checksum_crc32c: sums.crc32c,
-            checksum_crc64nvme: sums.crc64nvme,
-            checksum_sha1: sums.sha1,
-            checksum_sha256: sums.sha256,
             checksum_type: Some(dto::ChecksumType::from_static(dto::ChecksumType::FULL_OBJECT)),
             e_tag: written.etag.clone().map(dto::ETag::Strong),
             version_id: version_of(&written, &bucket),
             ..Default::default()
         };
+        let output = summed!(Checksums::of(algorithm, checksum), output);
         let mut response = S3Response::new(output);
         response.headers.extend(context_header(&written));
         Ok(response)
@@ -132,17 +127,13 @@ impl<E: Env> Face<E> {
         let put =
             PutRequest { bucket: bucket.id.clone(), key, body: stored, headers, context, condition: None };
         let written = self.engine.put(put).await.map_err(error::of)?;
-        let sums = Checksums::of(algorithm, checksum);
         let result = dto::CopyObjectResult {
-            checksum_crc32: sums.crc32,
-            checksum_crc32c: sums.crc32c,
-            checksum_crc64nvme: sums.crc64nvme,
-            checksum_sha1: sums.sha1,
-            checksum_sha256: sums.sha256,
             checksum_type: Some(dto::ChecksumType::from_static(dto::ChecksumType::FULL_OBJECT)),
             e_tag: written.etag.clone().map(dto::ETag::Strong),
             last_modified: written.version.map(names::written_at),
+            ..Default::default()
         };
+        let result = summed!(Checksums::of(algorithm, checksum), result);
         let mut response = S3Response::new(dto::CopyObjectOutput {
             copy_object_result: Some(result),
             copy_source_version_id: facts.version_id,
