@@ -145,28 +145,26 @@ impl<E: Env> Face<E> {
             let checksum_type = facts.checksum_type.clone();
             summed!(sums, dto::Checksum { checksum_type, ..Default::default() })
         });
-        let algorithm = object.content.headers.get(metadata::CHECKSUM_ALGORITHM).cloned().unwrap_or_default();
+        let algorithm = object.content.headers.get(metadata::CHECKSUM_ALGORITHM).map(String::as_str);
         let after = input.part_number_marker.unwrap_or(0);
         let max = input.max_parts.unwrap_or(1000).clamp(0, 1000);
         let mut rest = manifest.parts.iter().filter(|part| i32::from(part.number) > after);
         let shown: Vec<_> = rest.by_ref().take(usize::try_from(max).unwrap_or(0)).collect();
         let is_truncated = rest.next().is_some();
+        let part = |part: &&Part| {
+            let shown = dto::ObjectPart {
+                part_number: Some(part.number.into()),
+                size: Some(part.size.cast_signed()),
+                ..Default::default()
+            };
+            summed!(sums_of(part, algorithm), shown)
+        };
         let parts = (!manifest.parts.is_empty()).then(|| dto::GetObjectAttributesParts {
             is_truncated: Some(is_truncated),
             max_parts: Some(max),
             next_part_number_marker: shown.last().map(|part| i32::from(part.number)),
             part_number_marker: Some(after),
-            parts: (!algorithm.is_empty()).then(|| {
-                let part = |part: &&Part| {
-                    let shown = dto::ObjectPart {
-                        part_number: Some(part.number.into()),
-                        size: Some(part.size.cast_signed()),
-                        ..Default::default()
-                    };
-                    summed!(sums_of(part, Some(&algorithm)), shown)
-                };
-                shown.iter().map(part).collect()
-            }),
+            parts: Some(shown.iter().map(part).collect()),
             total_parts_count: i32::try_from(manifest.parts.len()).ok(),
         });
         let standard = dto::StorageClass::from_static(dto::StorageClass::STANDARD);
@@ -241,10 +239,17 @@ impl Shown {
         let facts = Facts::of(object, bucket);
         conditions.check(&facts.etag, facts.written_at_s).map_err(|error| with_facts(error, &facts))?;
         let chosen = choose(&object.content.manifest, range, part)?;
-        // A checksum of the whole says nothing of a range of it.
-        let checksums = match (wants_checksum, part, &chosen.content_range) {
-            (true, Some(_), _) | (true, None, None) => facts.checksums.clone(),
-            (false, ..) | (true, None, Some(_)) => Checksums::default(),
+        let headers = &object.content.headers;
+        let algorithm = headers.get(metadata::CHECKSUM_ALGORITHM).map(String::as_str);
+        let named = part.and_then(|number| {
+            object.content.manifest.parts.iter().find(|part| i32::from(part.number) == number)
+        });
+        // A part has a checksum of its own, and that of the whole says nothing of a range of it.
+        let checksums = match (named, &chosen.content_range) {
+            _ if !wants_checksum => Checksums::default(),
+            (Some(part), _) => sums_of(part, algorithm),
+            (None, Some(_)) if part.is_none() => Checksums::default(),
+            (None, _) => facts.checksums.clone(),
         };
         let checksum_type = facts.checksum_type.clone().filter(|_| checksums != Checksums::default());
         let parts_count = part.and(chosen.parts_count);

@@ -3,7 +3,7 @@
 use super::{Answer, Pair};
 use bytes::Bytes;
 use hyper::Method;
-use rusty_s3::S3Action;
+use rusty_s3::{S3Action, actions};
 
 impl Pair {
     /// Writes a key at the first site with headers besides.
@@ -45,4 +45,50 @@ async fn a_conditional_write_is_tested_against_what_the_key_shows() {
     let delete = pair.bucket.delete_object(Some(&pair.account), "k");
     pair.send(0, Method::DELETE, &delete, "").await.ok();
     assert_eq!(pair.put_with("k", "three", &[("if-none-match", &etag)]).await.refused(), none);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_is_read_with_its_own_checksum_and_listed_among_the_attributes() {
+    const PART: usize = 5 << 20;
+    let pair = Pair::start().await;
+    let enabled = [("x-amz-checksum-mode", "ENABLED")];
+    for algorithm in ["SHA256", ""] {
+        let mut create = pair.bucket.create_multipart_upload(Some(&pair.account), "big");
+        let named: Vec<_> = Some(("x-amz-checksum-algorithm", algorithm))
+            .filter(|_| !algorithm.is_empty())
+            .into_iter()
+            .collect();
+        for (name, value) in &named {
+            create.headers_mut().insert(*name, *value);
+        }
+        let begun = pair.send_with(0, Method::POST, &create, "", &named).await.ok();
+        let id = begun.all("UploadId").remove(0);
+        let (mut etags, mut sums) = (Vec::new(), Vec::new());
+        for (number, part) in (1..).zip([Bytes::from(vec![7; PART]), Bytes::from_static(b"end")]) {
+            let upload = pair.bucket.upload_part(Some(&pair.account), "big", number, &id);
+            let answer = pair.send(0, Method::PUT, &upload, part).await.ok();
+            etags.push(answer.header("etag").to_owned());
+            sums.push(answer.header("x-amz-checksum-sha256").to_owned());
+        }
+        let names = etags.iter().map(String::as_str);
+        let complete = pair.bucket.complete_multipart_upload(Some(&pair.account), "big", &id, names);
+        let xml = actions::CompleteMultipartUpload::body(complete.clone());
+        pair.send(0, Method::POST, &complete, xml).await.ok();
+        let mut get = pair.bucket.get_object(Some(&pair.account), "big");
+        get.query_mut().insert("partNumber", "2");
+        get.headers_mut().insert(enabled[0].0, enabled[0].1);
+        let part = pair.send_with(0, Method::GET, &get, "", &enabled).await.ok();
+        assert_eq!(part.header("x-amz-checksum-sha256"), sums[1]);
+        assert_eq!(part.header("x-amz-mp-parts-count"), "2");
+        let mut attributes = pair.bucket.get_object(Some(&pair.account), "big");
+        attributes.query_mut().insert("attributes", "");
+        let asked = [("x-amz-object-attributes", "ETag,ObjectParts")];
+        attributes.headers_mut().insert(asked[0].0, asked[0].1);
+        let answer = pair.send_with(0, Method::GET, &attributes, "", &asked).await.ok();
+        assert_eq!(answer.all("PartNumber"), ["1", "2"]);
+        assert_eq!(
+            answer.all("ChecksumSHA256"),
+            sums.into_iter().filter(|sum| !sum.is_empty()).collect::<Vec<_>>()
+        );
+    }
 }
