@@ -37,6 +37,11 @@ impl Encoding {
         text.map(|text| self.of_text(text))
     }
 
+    /// An empty delimiter delimits nothing, and is not told.
+    fn of_delimiter(self, delimiter: Option<&String>) -> Option<String> {
+        self.of_option(delimiter.filter(|delimiter| !delimiter.is_empty()))
+    }
+
     fn told(self) -> Option<dto::EncodingType> {
         self.0.then(|| dto::EncodingType::from_static(dto::EncodingType::URL))
     }
@@ -150,7 +155,7 @@ impl<E: Env> Face<E> {
             is_truncated: Some(next.is_some()),
             contents: Some(contents),
             common_prefixes: Some(prefixes),
-            delimiter: encoding.of_option(input.delimiter.as_ref()),
+            delimiter: encoding.of_delimiter(input.delimiter.as_ref()),
             next_marker,
             encoding_type: encoding.told(),
             ..Default::default()
@@ -165,9 +170,9 @@ impl<E: Env> Face<E> {
         let owner = bucket::owner(&self.account(&request)?);
         let input = request.input;
         let (encoding, max) = (Encoding::of(input.encoding_type.as_ref())?, page_size(input.max_keys)?);
-        let after = match &input.continuation_token {
-            Some(token) => of_token(token)?,
-            None => after(input.start_after.as_deref(), input.delimiter.as_deref()),
+        let after = match input.continuation_token.as_deref() {
+            Some(token) if !token.is_empty() => of_token(token)?,
+            _ => after(input.start_after.as_deref(), input.delimiter.as_deref()),
         };
         let page = self.engine.list(ListRequest {
             bucket: bucket.id,
@@ -192,7 +197,7 @@ impl<E: Env> Face<E> {
             next_continuation_token: next.as_ref().and_then(token_of),
             contents: Some(contents),
             common_prefixes: Some(prefixes),
-            delimiter: encoding.of_option(input.delimiter.as_ref()),
+            delimiter: encoding.of_delimiter(input.delimiter.as_ref()),
             encoding_type: encoding.told(),
             start_after: encoding.of_option(input.start_after.as_ref()),
             ..Default::default()
@@ -278,7 +283,7 @@ impl<E: Env> Face<E> {
         Ok(S3Response::new(dto::ListObjectVersionsOutput {
             common_prefixes: Some(prefixes),
             delete_markers: Some(markers),
-            delimiter: encoding.of_option(input.delimiter.as_ref()),
+            delimiter: encoding.of_delimiter(input.delimiter.as_ref()),
             encoding_type: encoding.told(),
             is_truncated: Some(next.is_some()),
             key_marker: Some(encoding.of_option(input.key_marker.as_ref()).unwrap_or_default()),

@@ -92,3 +92,22 @@ async fn a_part_is_read_with_its_own_checksum_and_listed_among_the_attributes() 
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_delimiter_or_token_is_none() {
+    let pair = Pair::start().await;
+    pair.put(0, "a/b", "x").await.ok();
+    for name in ["list-type", "marker", "versions"] {
+        let mut list = pair.bucket.list_objects_v2(Some(&pair.account));
+        list.query_mut().remove("list-type");
+        list.query_mut().insert(name, if name == "list-type" { "2" } else { "" });
+        list.query_mut().insert("delimiter", "");
+        if name == "list-type" {
+            list.query_mut().insert("continuation-token", "");
+        }
+        let page = pair.send(0, Method::GET, &list, "").await.ok();
+        assert_eq!(page.all("Key"), ["a/b"], "{name}");
+        assert_eq!(page.all("Delimiter"), [""; 0], "{name}");
+        assert_eq!(page.text().contains("ContinuationToken"), name == "list-type", "{}", page.text());
+    }
+}
