@@ -20,7 +20,7 @@ macro_rules! operations {
             $(async fn $name(&self, request: S3Request<dto::$input>) -> S3Result<S3Response<dto::$output>> {
                 Self::$name(self, request).await
             })*
-            // What no bucket has: clients ask for it and take the code for "not set".
+            // What no bucket or object has: clients ask for it and take the code for "not set".
             $(async fn $absent(&self, request: S3Request<dto::$absent_input>) -> S3Result<S3Response<dto::$absent_output>> {
                 self.bucket(&request, &request.input.bucket).await?;
                 Err(absent($code))
@@ -68,5 +68,6 @@ operations! {
     get_bucket_tagging: GetBucketTaggingInput => GetBucketTaggingOutput, "NoSuchTagSet";
     get_bucket_website: GetBucketWebsiteInput => GetBucketWebsiteOutput, "NoSuchWebsiteConfiguration";
     get_object_lock_configuration: GetObjectLockConfigurationInput => GetObjectLockConfigurationOutput, "ObjectLockConfigurationNotFoundError";
+    get_object_torrent: GetObjectTorrentInput => GetObjectTorrentOutput, "NoSuchKey";
     get_public_access_block: GetPublicAccessBlockInput => GetPublicAccessBlockOutput, "NoSuchPublicAccessBlockConfiguration";
 }

@@ -64,7 +64,7 @@ pub(super) fn of_request(headers: &HeaderMap) -> S3Result<Headers> {
 /// `aws-chunked` says how the request was sent, not what the object is.
 fn without_chunked(value: &str) -> String {
     let codings: Vec<_> = value.split(',').map(str::trim).filter(|coding| *coding != "aws-chunked").collect();
-    codings.join(",")
+    codings.join(", ")
 }
 
 /// User metadata as answers carry it.
@@ -204,6 +204,7 @@ mod tests {
         let expected = [("content-encoding", "gzip"), ("content-type", "text/plain"), ("x-amz-meta-a", "1")];
         assert_eq!(kept.unwrap(), expected.map(|(a, b)| (a.to_owned(), b.to_owned())).into());
         assert!(of_request(&map(&[("content-encoding", "aws-chunked")])).unwrap().is_empty());
+        assert_eq!(without_chunked("deflate, aws-chunked,gzip"), "deflate, gzip");
         let error = of_request(&map(&[("x-amz-meta-a", &"v".repeat(META_MAX))])).unwrap_err();
         assert_eq!(error.code().as_str(), "MetadataTooLarge");
     }

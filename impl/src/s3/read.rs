@@ -19,6 +19,8 @@ use hyper::{
 use s3s::{S3Error, S3Request, S3Response, S3Result, dto, s3_error};
 use std::ops::Range;
 
+const DELETE_MARKER: HeaderName = HeaderName::from_static("x-amz-delete-marker");
+
 /// Tests the conditions of a GET or HEAD, chooses its bytes and finds out what is told of them. A macro, for s3s has two
 /// types for what is one input.
 macro_rules! shown {
@@ -76,7 +78,7 @@ impl<E: Env> Face<E> {
             Ok(object) => Ok(object),
             Err(Error::Deleted { marker, is_null, .. }) => {
                 let mut headers = HeaderMap::new();
-                headers.insert("x-amz-delete-marker", HeaderValue::from_static("true"));
+                headers.insert(DELETE_MARKER, HeaderValue::from_static("true"));
                 if let Some(id) = names::shown_version_id(marker, is_null, bucket.versioning) {
                     headers.extend(
                         HeaderValue::from_str(&id)
@@ -88,7 +90,15 @@ impl<E: Env> Face<E> {
                 error.set_headers(headers);
                 Err(error)
             }
-            Err(error) => Err(error::of(error)),
+            Err(error) => {
+                let is_plain = matches!(error, Error::NoSuchKey(_));
+                let mut error = error::of(error);
+                if is_plain {
+                    let value = HeaderValue::from_static("false");
+                    error.set_headers(HeaderMap::from_iter([(DELETE_MARKER, value)]));
+                }
+                Err(error)
+            }
         }
     }
 
@@ -100,7 +110,10 @@ impl<E: Env> Face<E> {
         let input = request.input;
         let object = self.find(&bucket, &input.key, input.version_id.as_deref()).await?;
         let shown = shown!(input, &object, &bucket);
-        let (status, extra) = (shown.chosen.status(), extra_headers(&object, object.siblings));
+        let (status, mut extra) = (shown.chosen.status(), extra_headers(&object, object.siblings));
+        if input.response_expires.is_some() {
+            extra.remove(hyper::header::EXPIRES); // the client says itself what it wants to be told
+        }
         let output = dto::GetObjectOutput {
             tag_count: super::tagging::count(&object),
             ..told!(GetObjectOutput, shown, &object)
@@ -123,6 +136,9 @@ impl<E: Env> Face<E> {
         let status = shown.chosen.status();
         let mut response = S3Response::new(told!(HeadObjectOutput, shown, &object));
         response.headers.extend(extra_headers(&object, object.siblings));
+        if let Some(count) = super::tagging::count(&object) {
+            response.headers.insert("x-amz-tagging-count", HeaderValue::from(count));
+        }
         response.status = status;
         Ok(response)
     }
@@ -272,11 +288,16 @@ fn with_facts(mut error: S3Error, facts: &Facts) -> S3Error {
     error
 }
 
-/// What this store has to say besides: the context to hand back, and how many siblings there are.
+/// What s3s' types have no place for: the time of expiry as it was written, which need not be one; and what this store
+/// has to say besides, the context to hand back and how many siblings there are.
 fn extra_headers<E: Env>(object: &Object<E>, siblings: usize) -> HeaderMap {
     let mut headers = HeaderMap::new();
     if let Ok(context) = HeaderValue::from_str(&object.context.0) {
         headers.insert("x-anabranch-context", context);
+    }
+    let expires = object.content.headers.get("expires");
+    if let Some(Ok(expires)) = expires.map(|text| HeaderValue::from_str(text)) {
+        headers.insert(hyper::header::EXPIRES, expires);
     }
     if siblings > 0 {
         headers.insert("x-anabranch-siblings", HeaderValue::from(siblings));

@@ -165,11 +165,9 @@ fn headers_of_copy<E: Env>(
     headers
 }
 
-/// The id of the version that a write made.
+/// The id of the version that a write made; none is told of a null version.
 pub(super) fn version_of(written: &Written, bucket: &Bucket) -> Option<String> {
-    written
-        .version
-        .and_then(|stamp| names::shown_version_id(stamp, bucket.versioning.is_null(), bucket.versioning))
+    written.version.filter(|_| !bucket.versioning.is_null()).map(names::version_id)
 }
 
 /// What the client says it has seen.

@@ -111,3 +111,30 @@ async fn an_empty_delimiter_or_token_is_none() {
         assert_eq!(page.text().contains("ContinuationToken"), name == "list-type", "{}", page.text());
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_is_told_with_what_it_was_written_with_and_its_absence_with_what_is_not() {
+    let pair = Pair::start().await;
+    let expires = "Wed, 21 Oct 2015 07:28:00 GMT";
+    let headers = [("expires", expires), ("content-encoding", "deflate, gzip"), ("x-amz-tagging", "a=1&b=2")];
+    let put = pair.put_with("k", "body", &headers).await.ok();
+    assert_eq!(put.header("x-amz-version-id"), "");
+    let mut head = pair.bucket.head_object(Some(&pair.account), "k");
+    let told = pair.send(0, Method::HEAD, &head, "").await.ok();
+    assert_eq!((told.header("expires"), told.header("content-encoding")), (expires, "deflate, gzip"));
+    assert_eq!(told.header("x-amz-tagging-count"), "2");
+    let mut torrent = pair.bucket.get_object(Some(&pair.account), "k");
+    torrent.query_mut().insert("torrent", "");
+    assert_eq!(pair.send(0, Method::GET, &torrent, "").await.refused(), (404, "NoSuchKey".into()));
+
+    head = pair.bucket.head_object(Some(&pair.account), "absent");
+    let absent = pair.send(0, Method::HEAD, &head, "").await;
+    assert_eq!((absent.status.as_u16(), absent.header("x-amz-delete-marker")), (404, "false"));
+    let mut versioning = pair.bucket.create_bucket(&pair.account);
+    versioning.query_mut().insert("versioning", "");
+    let xml = "<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>";
+    pair.send(0, Method::PUT, &versioning, xml).await.ok();
+    let put = pair.put(0, "k", "null").await.ok();
+    assert_eq!(put.header("x-amz-version-id"), "", "a null version is not told");
+    assert_eq!(pair.get(0, "k", &[]).await.ok().header("x-amz-version-id"), "null");
+}
