@@ -4,7 +4,7 @@
 //! tell where to send the client. At most `uploads_max` are under way at a site; beyond that new ones are refused.
 
 use super::{
-    Condition, Context, Engine, Error, Seen, StoredBody, Unavailable, Written,
+    Condition, Context, Engine, Error, Seen, StoredBody, Unavailable, VersionRef, Written,
     context::hex,
     put::{Draw, object_key, write_version},
     writer::Purpose,
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     env::Env,
     object::{Body, BucketId, Content, Manifest, Part, RecordKey, Segment},
-    store::{PartRow, StoredSegment, UploadId, UploadRow},
+    store::{CompletedRow, PartRow, StoredSegment, UploadId, UploadRow},
 };
 use bytes::Bytes;
 use md5::{Digest, Md5};
@@ -131,6 +131,17 @@ impl<E: Env> Engine<E> {
         Ok(found)
     }
 
+    /// The version of this object that an upload became, if it is among the latest that were completed here. The version
+    /// may have gone since.
+    pub async fn completed_upload(
+        &self,
+        id: UploadId,
+        record: RecordKey,
+    ) -> Result<Option<VersionRef>, Error> {
+        let found = self.read(move |snapshot| snapshot.completed_upload(id)).await?;
+        Ok(found.filter(|found| found.record == record).map(|found| VersionRef::Dot(found.version)))
+    }
+
     /// Gives an upload up: its parts go.
     pub async fn abort_upload(&self, id: UploadId, record: RecordKey) -> Result<(), Error> {
         self.submit(Purpose::Tidy, move |sequencer| {
@@ -187,6 +198,8 @@ impl<E: Env> Engine<E> {
                     }
                 }
                 sequencer.tx.drop_upload(id)?;
+                let completed = CompletedRow { record: op.record.clone(), version: op.dot };
+                sequencer.tx.note_completed(id, &completed)?;
                 Ok(Ok((op.stamp(), etag)))
             })
             .await?;

@@ -3,12 +3,13 @@
 //! `s3s` parses, checks signatures and writes XML; the engine knows nothing of HTTP. What lies between is here, and only
 //! types of our own cross to the engine: [`names`] turns buckets, keys and version ids round, [`metadata`] headers,
 //! [`body`] streams with their checksums, [`condition`] the `If-…` headers, [`error`] refusals. Then a file for each
-//! family of operations: [`bucket`], [`read`], [`write`], [`delete`], [`list`], [`multipart`], [`tagging`]; [`handler`] is
+//! family of operations: [`bucket`], [`read`], [`write`], [`delete`], [`list`], [`multipart`] with [`complete`], [`tagging`]; [`handler`] is
 //! the table of them, [`access`] says who may do what, [`service`] puts it together.
 
 mod access;
 mod body;
 mod bucket;
+mod complete;
 mod condition;
 mod delete;
 mod error;

@@ -1,75 +1,39 @@
-//! Multipart uploads.
+//! Multipart uploads until they are complete: see [`complete`](super::complete).
 
 use super::{
     Face,
     body::{self, Expected, Taken},
-    bucket, condition,
+    bucket,
+    complete::Kind,
     condition::Conditions,
     error,
     metadata::{self, Checksums, summed, unbase64},
     names,
-    write::{context_header, context_of, version_of},
 };
 use crate::{
-    engine::{BeginUpload, Bucket, CompleteUpload, PartRow, UploadId, UploadRow},
+    engine::{BeginUpload, Bucket, PART_NUMBER_MAX, PartRow, UploadId, UploadRow},
     env::Env,
     object::RecordKey,
 };
-use crc_fast::{CrcAlgorithm, checksum_combine};
 use s3s::{S3Request, S3Response, S3Result, dto, s3_error};
 
 /// The most bytes of one part: 5 GiB.
 const PART_MAX: i64 = 5 << 30;
 const PAGE_MAX: i32 = 1000;
 
-fn id_of(text: &str) -> S3Result<UploadId> {
+pub(super) fn id_of(text: &str) -> S3Result<UploadId> {
     UploadId::parse(text).ok_or_else(|| s3_error!(NoSuchUpload))
 }
 
-fn record_of(bucket: &Bucket, key: &str) -> S3Result<RecordKey> {
+pub(super) fn record_of(bucket: &Bucket, key: &str) -> S3Result<RecordKey> {
     RecordKey::object(bucket.id.clone(), key).map_err(|error| s3_error!(InvalidArgument, "{}", error))
 }
 
-fn number_of(number: i32) -> S3Result<u16> {
+pub(super) fn number_of(number: i32) -> S3Result<u16> {
     u16::try_from(number)
-        .map_err(|_| s3_error!(InvalidArgument, "part number must be an integer between 1 and 10000"))
-}
-
-/// The checksum that an upload keeps of its parts.
-struct Kind {
-    algorithm: &'static str,
-    is_whole: bool,
-}
-
-impl Kind {
-    fn of(upload: &UploadRow) -> Option<Self> {
-        let named = upload.headers.get(metadata::CHECKSUM_ALGORITHM)?;
-        let algorithm = metadata::ALGORITHMS.iter().map(|(name, _)| *name).find(|name| name == named)?;
-        let is_whole = upload.headers.get(metadata::CHECKSUM_TYPE).is_some_and(|kind| kind == "FULL_OBJECT");
-        Some(Self { algorithm, is_whole })
-    }
-
-    /// The checksum of the whole, of the parts' sizes and checksums.
-    fn combine(&self, parts: &[(u64, Vec<u8>)]) -> Option<String> {
-        if !self.is_whole {
-            let mut hasher = body::hasher(Some(self.algorithm));
-            parts.iter().for_each(|(_, sum)| hasher.update(sum));
-            let value = body::value_of(&hasher.finalize(), self.algorithm)?;
-            return Some(format!("{value}-{}", parts.len()));
-        }
-        let algorithm = match self.algorithm {
-            "CRC32" => CrcAlgorithm::Crc32IsoHdlc,
-            "CRC32C" => CrcAlgorithm::Crc32Iscsi,
-            "CRC64NVME" => CrcAlgorithm::Crc64Nvme,
-            _ => return None,
-        };
-        let number = |sum: &[u8]| sum.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
-        let mut parts = parts.iter();
-        let (_, first) = parts.next()?;
-        let whole = parts
-            .fold(number(first), |sum, (size, next)| checksum_combine(algorithm, sum, number(next), *size));
-        Some(metadata::base64(&whole.to_be_bytes()[8 - first.len()..]))
-    }
+        .ok()
+        .filter(|number| (1..=PART_NUMBER_MAX).contains(number))
+        .ok_or_else(|| s3_error!(InvalidArgument, "part number must be an integer between 1 and 10000"))
 }
 
 impl<E: Env> Face<E> {
@@ -117,7 +81,7 @@ impl<E: Env> Face<E> {
     }
 
     /// An upload that the client names, if it is one of this object.
-    async fn upload(&self, id: UploadId, record: &RecordKey) -> S3Result<UploadRow> {
+    pub(super) async fn upload(&self, id: UploadId, record: &RecordKey) -> S3Result<UploadRow> {
         let upload = self.engine.upload(id).await.map_err(error::of)?;
         if upload.record == *record { Ok(upload) } else { Err(s3_error!(NoSuchUpload)) }
     }
@@ -199,71 +163,6 @@ impl<E: Env> Face<E> {
             copy_source_version_id: facts.version_id,
             ..Default::default()
         }))
-    }
-
-    pub(super) async fn complete_multipart_upload(
-        &self,
-        request: S3Request<dto::CompleteMultipartUploadInput>,
-    ) -> S3Result<S3Response<dto::CompleteMultipartUploadOutput>> {
-        let bucket = self.bucket(&request, &request.input.bucket).await?;
-        let input = &request.input;
-        let id = id_of(&input.upload_id)?;
-        let record = record_of(&bucket, &input.key)?;
-        let upload = self.upload(id, &record).await?;
-        let named = input.multipart_upload.as_ref().and_then(|all| all.parts.as_ref());
-        let named = named.filter(|parts| !parts.is_empty()).ok_or_else(|| s3_error!(MalformedXML))?;
-        let mut parts = Vec::with_capacity(named.len());
-        for part in named {
-            let number =
-                part.part_number.ok_or_else(|| s3_error!(MalformedXML, "a part has a PartNumber"))?;
-            parts.push((number_of(number)?, part.e_tag.as_ref().map(|etag| etag.value().to_owned())));
-        }
-        let condition = condition::of_write(input.if_match.as_ref(), input.if_none_match.as_ref())?;
-        let mut headers = metadata::Headers::new();
-        let kind = Kind::of(&upload);
-        if let Some(kind) = &kind {
-            let mut sums = Vec::with_capacity(parts.len());
-            for (number, _) in &parts {
-                let rows = self.engine.parts(id, number - 1, 1).await.map_err(error::of)?;
-                let row = rows.into_iter().find(|(found, _)| found == number);
-                let sum = row.and_then(|(_, row)| Some((row.size, row.checksum?)));
-                sums.push(sum.ok_or_else(|| s3_error!(InvalidPart))?);
-            }
-            let whole = kind.combine(&sums).ok_or_else(|| s3_error!(InvalidRequest))?;
-            let kept = if kind.is_whole { "FULL_OBJECT" } else { "COMPOSITE" };
-            body::note_checksum(&mut headers, kind.algorithm, &whole, kept);
-            let sent = request
-                .headers
-                .get(metadata::header_of(kind.algorithm))
-                .and_then(|value| value.to_str().ok());
-            if sent.is_some_and(|sent| sent != whole) {
-                return Err(s3_error!(BadDigest, "the checksum that was sent is not the object's"));
-            }
-        }
-        let checksums = Checksums::stored(&headers);
-        let complete = CompleteUpload {
-            id,
-            bucket: bucket.id.clone(),
-            key: input.key.clone(),
-            parts,
-            headers,
-            context: context_of(&request.headers)?,
-            condition,
-        };
-        let written = self.engine.complete_upload(complete).await.map_err(error::of)?;
-        let checksum_type = kind.map(|kind| if kind.is_whole { "FULL_OBJECT" } else { "COMPOSITE" });
-        let output = dto::CompleteMultipartUploadOutput {
-            bucket: Some(input.bucket.clone()),
-            checksum_type: checksum_type.map(|kind| dto::ChecksumType::from(kind.to_owned())),
-            e_tag: written.etag.clone().map(dto::ETag::Strong),
-            key: Some(input.key.clone()),
-            location: Some(format!("/{}/{}", input.bucket, input.key)),
-            version_id: version_of(&written, &bucket),
-            ..Default::default()
-        };
-        let mut response = S3Response::new(summed!(checksums, output));
-        response.headers.extend(context_header(&written));
-        Ok(response)
     }
 
     pub(super) async fn abort_multipart_upload(
@@ -383,34 +282,4 @@ impl<E: Env> Face<E> {
 fn initiator(upload: &UploadRow) -> dto::Initiator {
     let name = Some(upload.initiator.clone());
     dto::Initiator { display_name: name.clone(), id: name }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sum(algorithm: &str, bytes: &[u8]) -> Vec<u8> {
-        let mut hasher = body::hasher(Some(algorithm));
-        hasher.update(bytes);
-        unbase64(&body::value_of(&hasher.finalize(), algorithm).unwrap()).unwrap()
-    }
-
-    #[test]
-    fn checksums_of_parts_combine_to_that_of_the_whole() {
-        let whole: Vec<u8> = (0..100_000u32).map(|n| (n % 253) as u8).collect();
-        for algorithm in ["CRC32", "CRC32C", "CRC64NVME"] {
-            let parts: Vec<_> =
-                whole.chunks(33_333).map(|part| (part.len() as u64, sum(algorithm, part))).collect();
-            let combined = Kind { algorithm, is_whole: true }.combine(&parts).unwrap();
-            assert_eq!(combined, metadata::base64(&sum(algorithm, &whole)), "{algorithm}");
-        }
-    }
-
-    #[test]
-    fn a_composite_checksum_is_of_the_parts_checksums_and_tells_how_many() {
-        let parts = [(1, sum("SHA256", b"a")), (1, sum("SHA256", b"b"))];
-        let of_both = [parts[0].1.clone(), parts[1].1.clone()].concat();
-        let expected = format!("{}-2", metadata::base64(&sum("SHA256", &of_both)));
-        assert_eq!(Kind { algorithm: "SHA256", is_whole: false }.combine(&parts), Some(expected));
-    }
 }

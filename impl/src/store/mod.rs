@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`envelope`] wraps each stored value, [`keys`] names them, [`tx`] is one transaction and the
 //! [`State`](crate::crdt::State) that operations are applied to, [`body_table`] what it knows of bodies, [`uploads`]
-//! the multipart uploads under way, [`snapshot`] reads, [`bodies`] are the files beside the database, [`reserve`] keeps room for the day the disk is full, [`recover`] opens it all after any crash.
+//! the multipart uploads under way, [`completed`] what the latest ones became, [`snapshot`] reads, [`bodies`] are the files beside the database, [`reserve`] keeps room for the day the disk is full, [`recover`] opens it all after any crash.
 //!
 //! Invariant: one commit holds record, log entry, vector and body reference of every operation in it. Acknowledgement,
 //! visibility and streaming to peers follow the commit's sync.
@@ -11,6 +11,7 @@ mod backend;
 pub mod bodies;
 mod body_table;
 mod bookkeeping;
+mod completed;
 pub mod envelope;
 pub mod keys;
 mod recover;
@@ -21,6 +22,7 @@ mod uploads;
 
 pub(crate) use body_table::external;
 pub use bookkeeping::{BodyRow, Membership, MergeProgress, OriginRow};
+pub use completed::CompletedRow;
 pub(crate) use recover::database_bytes;
 pub use recover::{Identity, Opened, open};
 pub use snapshot::Snapshot;

@@ -26,7 +26,7 @@ impl UploadId {
         Some(Self { site, number: u64::from_str_radix(&digits[4..], 16).ok()? })
     }
 
-    fn key(self, kind: u8) -> Vec<u8> {
+    pub(super) fn key(self, kind: u8) -> Vec<u8> {
         [&[kind][..], &self.site.0.to_be_bytes(), &self.number.to_be_bytes()].concat()
     }
 

@@ -138,3 +138,31 @@ async fn an_object_is_told_with_what_it_was_written_with_and_its_absence_with_wh
     assert_eq!(put.header("x-amz-version-id"), "", "a null version is not told");
     assert_eq!(pair.get(0, "k", &[]).await.ok().header("x-amz-version-id"), "null");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_completion_sent_again_is_answered_as_before_while_its_version_exists() {
+    let pair = Pair::start().await;
+    let create = pair.bucket.create_multipart_upload(Some(&pair.account), "big");
+    let id = pair.send(0, Method::POST, &create, "").await.ok().all("UploadId").remove(0);
+    let mut etags = Vec::new();
+    for body in ["first", "again"] {
+        let upload = pair.bucket.upload_part(Some(&pair.account), "big", 1, &id);
+        etags.push(pair.send(0, Method::PUT, &upload, body).await.ok().header("etag").to_owned());
+    }
+    // Of equal numbers the last counts.
+    let numbers =
+        etags.iter().map(|etag| format!("<Part><ETag>{etag}</ETag><PartNumber>1</PartNumber></Part>"));
+    let xml = format!("<CompleteMultipartUpload>{}</CompleteMultipartUpload>", numbers.collect::<String>());
+    let complete = |key| pair.bucket.complete_multipart_upload(Some(&pair.account), key, &id, [].into_iter());
+    let first = pair.send(0, Method::POST, &complete("big"), xml.clone()).await.ok();
+    let again = pair.send(0, Method::POST, &complete("big"), xml.clone()).await.ok();
+    assert_eq!((first.all("ETag"), first.body), (again.all("ETag"), again.body));
+    assert_eq!(pair.get(0, "big", &[]).await.ok().body, "again");
+    let unknown = (404, "NoSuchUpload".to_owned());
+    let other = pair.send(0, Method::POST, &complete("other"), xml.clone()).await;
+    assert_eq!(other.refused(), unknown, "an upload is of one key");
+    let mut delete = pair.bucket.delete_object(Some(&pair.account), "big");
+    delete.query_mut().insert("versionId", "null");
+    pair.send(0, Method::DELETE, &delete, "").await.ok();
+    assert_eq!(pair.send(0, Method::POST, &complete("big"), xml).await.refused(), unknown);
+}
