@@ -3,6 +3,10 @@
 
 #[path = "s3/details.rs"]
 mod details;
+#[path = "s3/front.rs"]
+mod front;
+#[path = "s3/signer.rs"]
+mod signer;
 mod sites;
 
 use anabranch::{

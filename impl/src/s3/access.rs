@@ -1,8 +1,8 @@
 //! Who may do what: keys and the accounts that they speak for.
 //!
 //! `s3s` compares signatures; here are the guards that its release lacks. An unsigned `x-amz-…` header on a signed request
-//! would run with the signer's rights (a presigned PUT with an added `x-amz-copy-source` becomes a copy), a presigned URL
-//! must not live longer than seven days, and signatures of version 2 are taken in URLs and forms only.
+//! would run with the signer's rights (a presigned PUT with an added `x-amz-copy-source` becomes a copy), and signatures of
+//! version 2 are taken in URLs and forms only. That a presigned URL lives seven days at most is seen to in [`front`](super::front).
 
 use super::service::Operation;
 use s3s::{
@@ -16,9 +16,6 @@ use std::{
     fmt,
     sync::Arc,
 };
-
-/// Longest life of a presigned URL, in seconds: seven days.
-const EXPIRES_MAX: u64 = 604_800;
 
 /// Who owns buckets and objects.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,25 +103,16 @@ fn check_signature<'a>(
         Some(value) => value
             .split([',', ' '])
             .find_map(|part| part.trim().strip_prefix("SignedHeaders=").map(str::to_owned)),
-        None => {
-            if let Some(expires) = parameter(query, "X-Amz-Expires")
-                && expires.parse::<u64>().map_or(true, |expires| expires > EXPIRES_MAX)
-            {
-                return Err(s3_error!(
-                    AuthorizationQueryParametersError,
-                    "X-Amz-Expires must be a number of at most 604800 seconds"
-                ));
-            }
-            parameter(query, "X-Amz-SignedHeaders")
-                .map(|signed| signed.replace("%3B", ";").replace("%3b", ";"))
-        }
+        None => parameter(query, "X-Amz-SignedHeaders")
+            .map(|signed| signed.replace("%3B", ";").replace("%3b", ";")),
     };
     // Without a list the signature is of version 2, which covers every `x-amz-` header.
     let Some(signed) = signed else { return Ok(()) };
     let signed: BTreeSet<String> = signed.split(';').map(str::to_ascii_lowercase).collect();
-    let mut unsigned = headers.filter(|name| {
-        name.starts_with("x-amz-") && *name != "x-amz-content-sha256" && !signed.contains(*name)
-    });
+    // What is signed holds the time and the body's hash by themselves.
+    let covered = ["x-amz-content-sha256", "x-amz-date"];
+    let mut unsigned = headers
+        .filter(|name| name.starts_with("x-amz-") && !covered.contains(name) && !signed.contains(*name));
     match unsigned.next() {
         Some(name) => Err(s3_error!(
             AccessDenied,
@@ -155,12 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_presigned_url_lives_a_week_at_most_and_version_2_is_for_urls() {
-        let expires = |value| format!("X-Amz-Expires={value}&X-Amz-SignedHeaders=host");
-        assert_eq!(code(&expires("604800"), None, &[]), None);
-        let refused = Some("AuthorizationQueryParametersError");
-        assert_eq!(code(&expires("604801"), None, &[]).as_deref(), refused);
-        assert_eq!(code(&expires("x"), None, &[]).as_deref(), refused);
+    fn version_2_is_for_urls() {
         assert_eq!(code("AWSAccessKeyId=a&Signature=b&Expires=1", None, &["x-amz-acl"]), None);
         assert_eq!(code("", Some("AWS a:b"), &[]).as_deref(), Some("InvalidRequest"));
     }

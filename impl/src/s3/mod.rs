@@ -4,7 +4,7 @@
 //! types of our own cross to the engine: [`names`] turns buckets, keys and version ids round, [`metadata`] headers,
 //! [`body`] streams with their checksums, [`condition`] the `If-…` headers, [`error`] refusals. Then a file for each
 //! family of operations: [`bucket`], [`read`], [`write`], [`delete`], [`list`], [`multipart`] with [`complete`], [`tagging`]; [`handler`] is
-//! the table of them, [`access`] says who may do what, [`service`] puts it together.
+//! the table of them, [`access`] says who may do what, [`service`] puts it together, with [`front`] before and after `s3s`.
 
 mod access;
 mod body;
@@ -13,6 +13,7 @@ mod complete;
 mod condition;
 mod delete;
 mod error;
+mod front;
 mod handler;
 mod list;
 mod metadata;

@@ -3,11 +3,11 @@
 use super::{
     Face,
     access::{Auth, Keys},
+    front::{self, Front},
 };
 use crate::{engine::Engine, env::Env};
-use bytes::Bytes;
 use hyper::{
-    Request, Response, StatusCode,
+    Request,
     body::Incoming,
     header::{self, HeaderValue},
 };
@@ -16,7 +16,7 @@ use hyper_util::{
     server::{conn::auto, graceful::GracefulShutdown},
 };
 use s3s::{
-    HttpError,
+    HttpError, HttpResponse,
     config::{S3Config, StaticConfigProvider},
     service::{S3Service, S3ServiceBuilder},
 };
@@ -87,23 +87,31 @@ impl Observe for () {
 #[derive(Clone, Default)]
 pub(super) struct Operation(pub(super) Arc<OnceLock<String>>);
 
+impl Operation {
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.0.get().is_some_and(|own| own == name)
+    }
+}
+
 /// Answers S3 requests. Cheap to clone.
 pub struct Service<E: Env> {
     env: E,
     s3s: S3Service,
     settings: Arc<Settings>,
     slots: Arc<Semaphore>,
+    front: Arc<Front>,
     observer: Arc<dyn Observe>,
 }
 
 impl<E: Env> Clone for Service<E> {
     fn clone(&self) -> Self {
-        let Self { env, s3s, settings, slots, observer } = self;
+        let Self { env, s3s, settings, slots, front, observer } = self;
         Self {
             env: env.clone(),
             s3s: s3s.clone(),
             settings: settings.clone(),
             slots: slots.clone(),
+            front: front.clone(),
             observer: observer.clone(),
         }
     }
@@ -128,20 +136,22 @@ pub fn service<E: Env>(
     builder.set_access(auth());
     let s3s = builder.build();
     let slots = Arc::new(Semaphore::new(settings.requests_max));
-    Service { env, s3s, settings: Arc::new(settings), slots, observer }
+    let front = Arc::new(Front::new());
+    Service { env, s3s, settings: Arc::new(settings), slots, front, observer }
 }
 
 impl<E: Env> Service<E> {
-    async fn answer(self, mut request: Request<Incoming>) -> Result<Response<s3s::Body>, HttpError> {
+    async fn answer(self, mut request: Request<Incoming>) -> Result<HttpResponse, HttpError> {
         let began = self.env.monotonic();
         let operation = Operation::default();
         request.extensions_mut().insert(operation.clone());
         let id = format!("{:016X}", self.env.random_u64());
         let mut answer = match self.slots.clone().try_acquire_owned() {
             // A slot is for the head of the answer: a client that reads slowly holds a connection, not a slot.
-            Ok(_slot) => self.s3s.call(request.map(s3s::Body::from)).await?,
-            Err(_) => overloaded(&id),
+            Ok(_slot) => self.call(request).await?,
+            Err(_) => front::refusal(front::overloaded()),
         };
+        front::finish(&mut answer, &operation, &id);
         let headers = answer.headers_mut();
         headers.insert("x-amz-request-id", HeaderValue::from_str(&id).expect("hex is ASCII"));
         headers.insert(header::SERVER, HeaderValue::from_static("Anabranch"));
@@ -150,24 +160,17 @@ impl<E: Env> Service<E> {
         self.observer.answered(&Answered { operation, status: answer.status().as_u16(), took });
         Ok(answer)
     }
-}
 
-/// What a client is told while too many requests are under way.
-fn overloaded(id: &str) -> Response<s3s::Body> {
-    let body = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>SlowDown</Code><Message>too many requests are under way at \
-         this site; try again later or at another site</Message><RequestId>{id}</RequestId></Error>"
-    );
-    Response::builder()
-        .status(StatusCode::SERVICE_UNAVAILABLE)
-        .header(header::CONTENT_TYPE, "application/xml")
-        .header(header::RETRY_AFTER, "1")
-        .body(s3s::Body::from(Bytes::from(body)))
-        .expect("a fixed answer is valid")
+    async fn call(&self, request: Request<Incoming>) -> Result<HttpResponse, HttpError> {
+        match self.front.admit(request.map(s3s::Body::from)).await {
+            Ok(request) => self.s3s.call(request).await,
+            Err(error) => Ok(front::refusal(error)),
+        }
+    }
 }
 
 impl<E: Env> hyper::service::Service<Request<Incoming>> for Service<E> {
-    type Response = Response<s3s::Body>;
+    type Response = HttpResponse;
     type Error = HttpError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 

@@ -1,0 +1,65 @@
+//! What stands before the operations: ids, dates, lengths, preflight requests.
+
+use super::Pair;
+use bytes::Bytes;
+use http_body_util::{Full, StreamBody};
+use hyper::{Request, body::Frame};
+use std::convert::Infallible;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_tells_the_id_that_its_header_tells() {
+    let pair = Pair::start().await;
+    let unsigned = Request::get("/photos/k").header("host", "store.test").body(Full::default()).unwrap();
+    for request in [pair.signed("GET", "/photos/k").by_header(), unsigned] {
+        let answer = pair.exchange(request).await;
+        assert_eq!(answer.all("RequestId"), [answer.header("x-amz-request-id")], "{}", answer.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_date_is_as_good_as_a_date_of_amazon() {
+    let pair = Pair::start().await;
+    let request = pair.signed("PUT", "/photos/k");
+    let time = s3s::dto::Timestamp::parse(s3s::dto::TimestampFormat::DateTime, &{
+        let date = &request.date;
+        let (day, time) = (&date[..8], &date[9..15]);
+        format!("{}-{}-{}T{}:{}:{}Z", &day[..4], &day[4..6], &day[6..], &time[..2], &time[2..4], &time[4..])
+    });
+    let mut text = Vec::new();
+    time.unwrap().format(s3s::dto::TimestampFormat::HttpDate, &mut text).unwrap();
+    let text = String::from_utf8(text).unwrap().replace("GMT", "-0000");
+    pair.exchange(request.with("date", &text).by_header()).await.ok();
+    let undated = pair.signed("PUT", "/photos/k").with("date", "yesterday").by_header();
+    assert_eq!(pair.exchange(undated).await.status.as_u16(), 400);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_put_in_chunks_is_collected_up_to_its_bound() {
+    let pair = Pair::start().await;
+    for (pieces, refused) in [(1, (200, "")), (17, (411, "MissingContentLength"))] {
+        let request = pair.signed("PUT", "/photos/k").with("x-amz-content-sha256", "UNSIGNED-PAYLOAD");
+        let pieces = (0..pieces).map(|_| Ok::<_, Infallible>(Frame::data(Bytes::from(vec![7; 1 << 20]))));
+        let request = request.by_header().map(|_| StreamBody::new(futures_util::stream::iter(pieces)));
+        assert_eq!(pair.exchange(request).await.refused(), (refused.0, refused.1.to_owned()));
+    }
+    assert_eq!(pair.get(0, "k", &[]).await.ok().body.len(), 1 << 20);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_preflight_request_is_answered_without_a_signature() {
+    let pair = Pair::start().await;
+    let (origin, method) = (("origin", "http://a.test"), ("access-control-request-method", "PUT"));
+    for (headers, refused) in [
+        (&[][..], (400, "BadRequest")),
+        (&[origin], (400, "BadRequest")),
+        (&[method], (400, "BadRequest")),
+        (&[origin, method], (403, "AccessForbidden")),
+    ] {
+        let mut request = Request::options("/photos/k").header("host", "store.test");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = pair.exchange(request.body(Full::default()).unwrap()).await;
+        assert_eq!(answer.refused(), (refused.0, refused.1.to_owned()));
+    }
+}

@@ -1,0 +1,153 @@
+//! Requests signed in their headers by hand, so that any part of them can be wrong: the crate that the other tests sign
+//! with makes URLs only, and good ones.
+
+use super::{Answer, LIFE, Pair};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, body::Body, header::HeaderValue};
+use hyper_util::rt::TokioIo;
+use rusty_s3::S3Action;
+use s3s::crypto::{Checksum as _, Sha256};
+use std::{collections::BTreeMap, fmt::Write};
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
+fn hmac(key: &[u8], message: &str) -> [u8; 32] {
+    let mut block = [0; 64];
+    block[..key.len()].copy_from_slice(key);
+    let inner = [&block.map(|byte| byte ^ 0x36)[..], message.as_bytes()].concat();
+    let inner = Sha256::checksum(&inner);
+    Sha256::checksum(&[&block.map(|byte| byte ^ 0x5c)[..], &inner].concat())
+}
+
+/// A request to be signed: each part as it is sent. Paths and queries are written as they are signed, encoded and sorted.
+#[derive(Clone, Debug)]
+pub(crate) struct Signed {
+    pub(crate) method: &'static str,
+    pub(crate) target: String,
+    /// Signed, all of them.
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Bytes,
+    pub(crate) access_key: &'static str,
+    pub(crate) region: &'static str,
+    pub(crate) service: &'static str,
+    /// `YYYYMMDDTHHMMSSZ`.
+    pub(crate) date: String,
+    pub(crate) scope_date: Option<&'static str>,
+}
+
+impl Signed {
+    fn scope(&self) -> String {
+        let day = self.scope_date.unwrap_or(&self.date[..8]);
+        format!("{day}/{}/{}/aws4_request", self.region, self.service)
+    }
+
+    fn signature(&self, query: &str, hash: &str) -> String {
+        let mut headers = String::new();
+        for (name, value) in &self.headers {
+            writeln!(headers, "{name}:{value}").unwrap();
+        }
+        let path = self.target.split('?').next().unwrap();
+        let canonical =
+            format!("{}\n{path}\n{query}\n{headers}\n{}\n{hash}", self.method, self.signed_headers());
+        let canonical = hex(&Sha256::checksum(canonical.as_bytes()));
+        let text = format!("AWS4-HMAC-SHA256\n{}\n{}\n{canonical}", self.date, self.scope());
+        let mut key = b"AWS4secret".to_vec();
+        for part in self.scope().split('/') {
+            key = hmac(&key, part).to_vec();
+        }
+        hex(&hmac(&key, &text))
+    }
+
+    fn signed_headers(&self) -> String {
+        self.headers.keys().map(String::as_str).collect::<Vec<_>>().join(";")
+    }
+
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.insert(name.into(), value.into());
+        self
+    }
+
+    /// Signs in the headers.
+    pub(crate) fn by_header(mut self) -> Request<Full<Bytes>> {
+        let hash = hex(&Sha256::checksum(&self.body));
+        let hash = self.headers.entry("x-amz-content-sha256".into()).or_insert(hash).clone();
+        if !self.headers.contains_key("date") {
+            self.headers.entry("x-amz-date".into()).or_insert(self.date.clone());
+        }
+        let query = self.target.split_once('?').map_or("", |(_, query)| query);
+        let named = |pair: &str| if pair.contains('=') { pair.to_owned() } else { format!("{pair}=") };
+        let query: Vec<_> = query.split('&').filter(|pair| !pair.is_empty()).map(named).collect();
+        let signature = self.signature(&query.join("&"), &hash);
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders={}, Signature={signature}",
+            self.access_key,
+            self.scope(),
+            self.signed_headers()
+        );
+        let mut request = self.request(&self.target);
+        let authorization = HeaderValue::from_str(&authorization).unwrap();
+        request.headers_mut().entry("authorization").or_insert(authorization);
+        request
+    }
+
+    fn request(&self, target: &str) -> Request<Full<Bytes>> {
+        let mut request = Request::builder().method(self.method).uri(target);
+        for (name, value) in &self.headers {
+            // As Python's clients do: signed in UTF-8, sent in Latin-1.
+            let latin1: Vec<u8> = value.chars().map(|char| u8::try_from(char).unwrap()).collect();
+            request = request.header(name, HeaderValue::from_bytes(&latin1).unwrap());
+        }
+        request.body(Full::new(self.body.clone())).unwrap()
+    }
+}
+
+impl Pair {
+    /// The time, as signatures have it.
+    pub(crate) fn now(&self) -> String {
+        let url = self.bucket.head_bucket(Some(&self.account)).sign(LIFE);
+        url.query_pairs().find(|(name, _)| name == "X-Amz-Date").unwrap().1.into_owned()
+    }
+
+    /// A request of the first account, good so far.
+    pub(crate) fn signed(&self, method: &'static str, target: &str) -> Signed {
+        Signed {
+            method,
+            target: target.into(),
+            headers: BTreeMap::from([("host".into(), "store.test".into())]),
+            body: Bytes::new(),
+            access_key: "KEY",
+            region: "us-east-1",
+            service: "s3",
+            date: self.now(),
+            scope_date: None,
+        }
+    }
+
+    /// Sends a request to the first site as it is, on a connection of its own.
+    pub(crate) async fn exchange<B>(&self, request: Request<B>) -> Answer
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: std::error::Error + Send + Sync + 'static,
+    {
+        let (mut sender, conn) =
+            hyper::client::conn::http1::handshake(TokioIo::new(self.dial())).await.unwrap();
+        // The answer may come before all of the request is sent.
+        tokio::spawn(async move { conn.await.ok() });
+        let request = request.map(|body| Box::pin(body.map_err(|error| error.to_string())));
+        let (head, body) = sender.send_request(request).await.unwrap().into_parts();
+        Answer { status: head.status, headers: head.headers, body: body.collect().await.unwrap().to_bytes() }
+    }
+
+    /// A connection to the first site.
+    pub(crate) fn dial(&self) -> tokio::io::DuplexStream {
+        let (client, server) = tokio::io::duplex(256 << 10);
+        tokio::spawn(anabranch::s3::serve_connection(self.faces[0].clone(), server, &self.graceful));
+        client
+    }
+}
