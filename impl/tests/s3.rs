@@ -30,6 +30,7 @@ const LIFE: Duration = Duration::from_mins(1);
 struct Pair {
     _data: TempDir,
     sites: [Site; 2],
+    keys: Arc<Keys>,
     faces: [Service<TokioEnv>; 2],
     graceful: GracefulShutdown,
     bucket: Bucket,
@@ -84,7 +85,7 @@ impl Pair {
         let url = "http://store.test".parse().unwrap();
         let bucket = Bucket::new(url, UrlStyle::Path, "photos", "us-east-1").unwrap();
         let (account, graceful) = (Credentials::new("KEY", "secret"), GracefulShutdown::new());
-        let pair = Self { _data: data, sites, faces, graceful, bucket, account };
+        let pair = Self { _data: data, sites, keys, faces, graceful, bucket, account };
         pair.send(0, Method::PUT, &pair.bucket.create_bucket(&pair.account), Bytes::new()).await.ok();
         pair
     }

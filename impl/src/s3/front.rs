@@ -60,6 +60,14 @@ pub(super) fn overloaded() -> S3Error {
     error
 }
 
+/// What is told to a client whose body stood still. The rest of it is not waited for.
+pub(super) fn stalled() -> S3Error {
+    let mut error =
+        s3_error!(RequestTimeout, "nothing of the body came for too long; the connection is closed");
+    error.set_headers(HeaderMap::from_iter([(header::CONNECTION, HeaderValue::from_static("close"))]));
+    error
+}
+
 /// A refusal as an answer.
 pub(super) fn refusal(error: S3Error) -> HttpResponse {
     error.to_http_response().expect("an error is text, which XML can hold")

@@ -4,7 +4,8 @@
 //! types of our own cross to the engine: [`names`] turns buckets, keys and version ids round, [`metadata`] headers,
 //! [`body`] streams with their checksums, [`condition`] the `If-…` headers, [`error`] refusals. Then a file for each
 //! family of operations: [`bucket`], [`read`], [`write`], [`delete`], [`list`], [`multipart`] with [`complete`], [`tagging`]; [`handler`] is
-//! the table of them, [`access`] says who may do what, [`service`] puts it together, with [`front`] before and after `s3s`.
+//! the table of them, [`access`] says who may do what, [`service`] puts it together, with [`front`] before and after `s3s`
+//! and [`idle`] around what clients send.
 
 mod access;
 mod body;
@@ -15,6 +16,7 @@ mod delete;
 mod error;
 mod front;
 mod handler;
+mod idle;
 mod list;
 mod metadata;
 mod multipart;

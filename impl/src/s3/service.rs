@@ -4,11 +4,12 @@ use super::{
     Face,
     access::{Auth, Keys},
     front::{self, Front},
+    idle::{Moving, Stalled},
 };
 use crate::{engine::Engine, env::Env};
 use hyper::{
     Request,
-    body::Incoming,
+    body::{Body as _, Incoming},
     header::{self, HeaderValue},
 };
 use hyper_util::{
@@ -46,7 +47,7 @@ pub struct Settings {
     pub allow_sigv2: bool,
     /// Requests at the same time; further ones are answered 503 SlowDown.
     pub requests_max: usize,
-    /// How long a client may take for a request's head, and be idle between two requests.
+    /// How long a client may take for a request's head, send nothing of its body, and be idle between two requests.
     pub idle_timeout: Duration,
 }
 
@@ -162,10 +163,19 @@ impl<E: Env> Service<E> {
     }
 
     async fn call(&self, request: Request<Incoming>) -> Result<HttpResponse, HttpError> {
-        match self.front.admit(request.map(s3s::Body::from)).await {
-            Ok(request) => self.s3s.call(request).await,
-            Err(error) => Ok(front::refusal(error)),
-        }
+        let stalled = Stalled::default();
+        let request = request.map(|body| {
+            if body.is_end_stream() {
+                return s3s::Body::empty();
+            }
+            let limit = self.settings.idle_timeout;
+            s3s::Body::http_body_unsync(Moving::new(self.env.clone(), limit, body, stalled.clone()))
+        });
+        let answer = match self.front.admit(request).await {
+            Ok(request) => self.s3s.call(request).await?,
+            Err(error) => front::refusal(error),
+        };
+        Ok(if stalled.get() { front::refusal(front::stalled()) } else { answer })
     }
 }
 

@@ -1,10 +1,12 @@
-//! What stands before the operations: ids, dates, lengths, preflight requests.
+//! What stands before the operations: ids, dates, lengths, preflight requests, idle clients.
 
 use super::Pair;
+use anabranch::s3::{self, Settings};
 use bytes::Bytes;
 use http_body_util::{Full, StreamBody};
 use hyper::{Request, body::Frame};
-use std::convert::Infallible;
+use std::{convert::Infallible, fmt::Write, sync::Arc, time::Duration};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_error_tells_the_id_that_its_header_tells() {
@@ -62,4 +64,25 @@ async fn a_preflight_request_is_answered_without_a_signature() {
         let answer = pair.exchange(request.body(Full::default()).unwrap()).await;
         assert_eq!(answer.refused(), (refused.0, refused.1.to_owned()));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_sends_nothing_more_is_given_up() {
+    let mut pair = Pair::start().await;
+    let idle_timeout = Duration::from_millis(300);
+    let settings = Settings { idle_timeout, ..Settings::default() };
+    let engine = pair.sites[0].node.engine().clone();
+    pair.faces[0] = s3::service(engine, &pair.keys, settings, Arc::new(()));
+    let request = pair.signed("PUT", "/photos/k").with("x-amz-content-sha256", "UNSIGNED-PAYLOAD");
+    let mut text = "PUT /photos/k HTTP/1.1\r\ncontent-length: 10\r\n".to_owned();
+    for (name, value) in request.by_header().headers() {
+        write!(text, "{name}: {}\r\n", value.to_str().unwrap()).unwrap();
+    }
+    let mut conn = pair.dial();
+    conn.write_all(format!("{text}\r\nhalf").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    // To the end: the connection is closed.
+    conn.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("<Code>RequestTimeout</Code>"), "{answer}");
+    assert_eq!(pair.get(0, "k", &[]).await.refused().0, 404);
 }

@@ -1,0 +1,80 @@
+//! A request's body that must not stand still: a client that sends nothing for too long is given up.
+//!
+//! Stands around the body itself, not where bodies are taken in: `s3s` reads forms and XML before an operation begins,
+//! and unpacks signed chunks on the way.
+
+use crate::env::{BoxFuture, Env};
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+/// Whether a client was given up: whoever answers says so then, whatever became of the operation.
+#[derive(Clone, Default)]
+pub(super) struct Stalled(Arc<AtomicBool>);
+
+impl Stalled {
+    pub(super) fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A body with a limit on the time between two of its pieces.
+pub(super) struct Moving<E, B> {
+    env: E,
+    limit: Duration,
+    body: B,
+    /// Runs while the client is waited for.
+    timer: Option<BoxFuture>,
+    stalled: Stalled,
+}
+
+impl<E: Env, B> Moving<E, B> {
+    pub(super) fn new(env: E, limit: Duration, body: B, stalled: Stalled) -> Self {
+        Self { env, limit, body, timer: None, stalled }
+    }
+}
+
+/// Nothing in it is pinned in its place.
+impl<E, B: Unpin> Unpin for Moving<E, B> {}
+
+impl<E: Env, B> Body for Moving<E, B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            self.timer = None;
+            return Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other)));
+        }
+        let (env, limit) = (self.env.clone(), self.limit);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(async move { env.sleep(limit).await }));
+        std::task::ready!(timer.as_mut().poll(cx));
+        self.timer = None;
+        self.stalled.0.store(true, Ordering::Relaxed);
+        Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
