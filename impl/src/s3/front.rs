@@ -1,7 +1,8 @@
 //! What stands before `s3s` and after it: HTTP as clients speak it and as they expect it back.
 //!
 //! `s3s` answers errors of routing and signatures by itself, before any operation has a name, so what concerns every
-//! answer can be done only here: the request's id in the errors, preflight requests, dates, lengths. Whether a request may be made is not decided here.
+//! answer can be done only here: the request's id in the errors, preflight requests, dates, lengths, the letters of
+//! headers. Whether a request may be made is not decided here.
 
 use super::service::Operation;
 use bytes::{Bytes, BytesMut};
@@ -42,6 +43,13 @@ impl Front {
         }
         check_expiry(request.uri().query().unwrap_or_default())?;
         date_for_amz_date(request.headers_mut());
+        for value in request.headers_mut().values_mut() {
+            if std::str::from_utf8(value.as_bytes()).is_err() {
+                // Clients sign such a text in UTF-8 and send it in Latin-1.
+                let text: String = value.as_bytes().iter().copied().map(char::from).collect();
+                *value = HeaderValue::from_bytes(text.as_bytes()).unwrap_or_else(|_| value.clone());
+            }
+        }
         if has_no_length(&request) {
             let _permit = self.collecting.try_acquire().map_err(|_| overloaded())?;
             collect(&mut request).await?;

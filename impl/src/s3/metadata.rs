@@ -4,7 +4,10 @@
 //! class, and the tags that it was written with.
 
 use base64_simd::STANDARD;
-use hyper::HeaderMap;
+use hyper::{
+    HeaderMap,
+    header::{HeaderName, HeaderValue},
+};
 use s3s::{S3Result, dto, s3_error};
 use std::collections::BTreeMap;
 
@@ -67,12 +70,28 @@ fn without_chunked(value: &str) -> String {
     codings.join(", ")
 }
 
-/// User metadata as answers carry it.
+/// User metadata as answers carry it, but for [`in_latin1`].
 pub(super) fn user(headers: &Headers) -> Option<dto::Metadata> {
-    let meta =
-        headers.iter().filter_map(|(name, value)| Some((name.strip_prefix(META)?.to_owned(), value.clone())));
+    let user = headers.iter().filter(|(_, value)| latin1(value).is_none());
+    let meta = user.filter_map(|(name, value)| Some((name.strip_prefix(META)?.to_owned(), value.clone())));
     let meta: dto::Metadata = meta.collect();
     (!meta.is_empty()).then_some(meta)
+}
+
+/// User metadata that goes out in the letters of HTTP, as it most likely came; `s3s` writes whatever is not ASCII as mail
+/// does, which clients do not read.
+pub(super) fn in_latin1(headers: &Headers) -> HeaderMap {
+    let user = headers.iter().filter(|(name, _)| name.starts_with(META));
+    let user = user.filter_map(|(name, value)| {
+        Some((name.parse::<HeaderName>().ok()?, HeaderValue::from_bytes(&latin1(value)?).ok()?))
+    });
+    user.collect()
+}
+
+/// A text with letters that are not ASCII, but all of Latin-1.
+fn latin1(text: &str) -> Option<Vec<u8>> {
+    let letter = |char: char| u8::try_from(char).ok().filter(|byte| !char.is_control() || *byte == b'\t');
+    Some(text).filter(|text| !text.is_ascii())?.chars().map(letter).collect()
 }
 
 /// A checksum as a value of five kinds: those of s3s' types.
@@ -183,7 +202,6 @@ pub(super) fn unbase64(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hyper::header::{HeaderName, HeaderValue};
 
     fn map(pairs: &[(&'static str, &str)]) -> HeaderMap {
         let pair = |(name, value): &(&'static str, &str)| {

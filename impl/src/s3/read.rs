@@ -291,7 +291,7 @@ fn with_facts(mut error: S3Error, facts: &Facts) -> S3Error {
 /// What s3s' types have no place for: the time of expiry as it was written, which need not be one; and what this store
 /// has to say besides, the context to hand back and how many siblings there are.
 fn extra_headers<E: Env>(object: &Object<E>, siblings: usize) -> HeaderMap {
-    let mut headers = HeaderMap::new();
+    let mut headers = metadata::in_latin1(&object.content.headers);
     if let Ok(context) = HeaderValue::from_str(&object.context.0) {
         headers.insert("x-anabranch-context", context);
     }

@@ -1,4 +1,4 @@
-//! What stands before the operations: ids, dates, lengths, preflight requests, idle clients.
+//! What stands before the operations: ids, dates, lengths, preflight requests, the letters of headers, idle clients.
 
 use super::Pair;
 use anabranch::s3::{self, Settings};
@@ -45,6 +45,16 @@ async fn a_put_in_chunks_is_collected_up_to_its_bound() {
         assert_eq!(pair.exchange(request).await.refused(), (refused.0, refused.1.to_owned()));
     }
     assert_eq!(pair.get(0, "k", &[]).await.ok().body.len(), 1 << 20);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metadata_in_latin_1_comes_back_as_it_was_sent() {
+    let pair = Pair::start().await;
+    pair.exchange(pair.signed("PUT", "/photos/k").with("x-amz-meta-a", "Hello World\u{e9}").by_header())
+        .await
+        .ok();
+    let told = pair.exchange(pair.signed("HEAD", "/photos/k").by_header()).await.ok();
+    assert_eq!(told.headers["x-amz-meta-a"].as_bytes(), b"Hello World\xe9");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
