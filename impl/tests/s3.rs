@@ -5,6 +5,8 @@
 mod details;
 #[path = "s3/front.rs"]
 mod front;
+#[path = "s3/malformed.rs"]
+mod malformed;
 #[path = "s3/signer.rs"]
 mod signer;
 mod sites;
@@ -110,17 +112,19 @@ impl Pair {
         body: impl Into<Bytes>,
         headers: &[(&str, &str)],
     ) -> Answer {
-        let url = action.sign(LIFE);
+        let (url, body) = (action.sign(LIFE), body.into());
         let (client, server) = tokio::io::duplex(256 << 10);
         tokio::spawn(s3::serve_connection(self.faces[site].clone(), server, &self.graceful));
         let (mut sender, conn) = hyper::client::conn::http1::handshake(TokioIo::new(client)).await.unwrap();
         tokio::spawn(conn);
+        let length = body.len();
         let path = format!("{}?{}", url.path(), url.query().unwrap_or_default());
         let mut request = Request::builder().method(method).uri(path).header("host", "store.test");
+        request = request.header("content-length", length);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::new(body.into())).unwrap();
+        let request = request.body(Full::new(body)).unwrap();
         let response = sender.send_request(request).await.unwrap();
         let (head, body) = response.into_parts();
         Answer { status: head.status, headers: head.headers, body: body.collect().await.unwrap().to_bytes() }

@@ -54,6 +54,11 @@ pub(super) async fn take<E: Env>(
             // A signature or a length that turns out wrong comes as an error of the stream.
             let piece = piece.map_err(|error| match error.downcast::<s3s::S3Error>() {
                 Ok(error) => *error,
+                // s3s keeps the type of this error to itself.
+                Err(error) if error.to_string().ends_with("Sha256Mismatch") => error::named(
+                    "XAmzContentSHA256Mismatch",
+                    "the body's hash is not the one that was signed",
+                ),
                 Err(error) => {
                     let mut refusal =
                         s3_error!(IncompleteBody, "the body ended early or is not what was signed");
@@ -92,6 +97,15 @@ pub(super) async fn take<E: Env>(
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// A body is sent with its length; one without any would be taken for an empty one.
+pub(super) fn require_length(headers: &HeaderMap) -> S3Result<()> {
+    let told = ["content-length", "x-amz-decoded-content-length"];
+    if told.iter().any(|name| headers.contains_key(*name)) {
+        return Ok(());
+    }
+    Err(s3_error!(MissingContentLength, "a body is sent with its Content-Length"))
 }
 
 /// A body that ends before the length that its client announced was cut on its way.

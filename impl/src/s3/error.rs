@@ -1,6 +1,7 @@
 //! The one table from the engine's errors to S3's codes.
 
 use crate::engine::{Error, Unavailable};
+use hyper::StatusCode;
 use s3s::{S3Error, S3ErrorCode};
 use std::{fmt::Display, time::Duration};
 
@@ -10,6 +11,14 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// An error with its code and what the engine says.
 fn with(code: S3ErrorCode, message: &impl Display) -> S3Error {
     S3Error::with_message(code, message.to_string())
+}
+
+/// An error with a code that `s3s` does not know, and status 400.
+pub(super) fn named(code: &'static str, message: &'static str) -> S3Error {
+    let code = S3ErrorCode::from_bytes(code.as_bytes()).expect("a code is ASCII");
+    let mut error = S3Error::with_message(code, message);
+    error.set_status_code(StatusCode::BAD_REQUEST);
+    error
 }
 
 /// What an S3 client is told.

@@ -4,7 +4,7 @@
 //! answer can be done only here: the request's id in the errors, preflight requests, dates, lengths, the letters of
 //! headers. Whether a request may be made is not decided here.
 
-use super::service::Operation;
+use super::{error, service::Operation};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use hyper::{
@@ -13,12 +13,14 @@ use hyper::{
     header::{self, HeaderValue},
 };
 use s3s::{
-    Body, HttpRequest, HttpResponse, S3Error, S3ErrorCode, S3Result,
+    Body, HttpRequest, HttpResponse, S3Error, S3Result,
     dto::{Timestamp, TimestampFormat},
     s3_error,
 };
 use tokio::sync::Semaphore;
 
+/// The most bytes of an XML document in a request.
+pub(super) const XML_MAX: usize = 4 << 20;
 /// Longest life of a presigned URL, in seconds: seven days.
 const EXPIRES_MAX: u64 = 604_800;
 /// The most bytes of a PUT that does not tell its length: it is collected in memory, since `s3s` wants to know.
@@ -50,6 +52,7 @@ impl Front {
                 *value = HeaderValue::from_bytes(text.as_bytes()).unwrap_or_else(|_| value.clone());
             }
         }
+        check_document(&request)?;
         if has_no_length(&request) {
             let _permit = self.collecting.try_acquire().map_err(|_| overloaded())?;
             collect(&mut request).await?;
@@ -85,16 +88,14 @@ pub(super) fn refusal(error: S3Error) -> HttpResponse {
 ///
 /// TODO(once buckets have rules of CORS): ask the bucket's, and put its headers on other answers too, in [`finish`].
 fn preflight(headers: &HeaderMap) -> S3Error {
-    let (code, status, message) = if !headers.contains_key(header::ORIGIN) {
-        ("BadRequest", StatusCode::BAD_REQUEST, "Insufficient information. Origin request header needed.")
-    } else if !headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
-        ("BadRequest", StatusCode::BAD_REQUEST, "Invalid Access-Control-Request-Method: null")
-    } else {
-        ("AccessForbidden", StatusCode::FORBIDDEN, "CORSResponse: CORS is not enabled for this bucket.")
-    };
-    let code = S3ErrorCode::from_bytes(code.as_bytes()).expect("a code is ASCII");
-    let mut error = S3Error::with_message(code, message);
-    error.set_status_code(status);
+    if !headers.contains_key(header::ORIGIN) {
+        return error::named("BadRequest", "Insufficient information. Origin request header needed.");
+    }
+    if !headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
+        return error::named("BadRequest", "Invalid Access-Control-Request-Method: null");
+    }
+    let mut error = error::named("AccessForbidden", "CORSResponse: CORS is not enabled for this bucket.");
+    error.set_status_code(StatusCode::FORBIDDEN);
     error
 }
 
@@ -137,6 +138,18 @@ fn amz_date(text: &str) -> Option<String> {
     let (year, month, day) = time.to_calendar_date();
     let (hour, minute, second) = time.to_hms();
     Some(format!("{year:04}{:02}{day:02}T{hour:02}{minute:02}{second:02}Z", u8::from(month)))
+}
+
+/// Refuses too long a document to POST, which `s3s` answers as if it had failed itself. Forms have bounds of their own.
+fn check_document(request: &HttpRequest) -> S3Result<()> {
+    let is_form =
+        |kind: &HeaderValue| kind.as_bytes().to_ascii_lowercase().starts_with(b"multipart/form-data");
+    let is_document =
+        request.method() == Method::POST && !request.headers().get(header::CONTENT_TYPE).is_some_and(is_form);
+    if is_document && request.body().size_hint().lower() > XML_MAX as u64 {
+        return Err(s3_error!(MaxMessageLengthExceeded));
+    }
+    Ok(())
 }
 
 fn has_no_length(request: &HttpRequest) -> bool {

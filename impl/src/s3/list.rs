@@ -47,10 +47,11 @@ impl Encoding {
     }
 }
 
-fn page_size(asked: Option<i32>) -> S3Result<i32> {
+/// How many items a page has, of those asked for.
+pub(super) fn page_size(asked: Option<i32>) -> S3Result<i32> {
     match asked {
         None => Ok(PAGE_MAX),
-        Some(asked) if asked < 0 => Err(s3_error!(InvalidArgument, "max-keys cannot be negative")),
+        Some(asked) if asked < 0 => Err(s3_error!(InvalidArgument, "a page cannot have less than no items")),
         Some(asked) => Ok(asked.min(PAGE_MAX)),
     }
 }

@@ -21,6 +21,9 @@ pub(super) const CHECKSUM_ALGORITHM: &str = "x-amz-checksum-algorithm";
 /// Whether an object's checksum is of the whole or of its parts' checksums.
 pub(super) const CHECKSUM_TYPE: &str = "x-amz-checksum-type";
 
+/// Headers that say something of checksums and are none.
+const ABOUT_CHECKSUMS: [&str; 3] = [CHECKSUM_ALGORITHM, CHECKSUM_TYPE, "x-amz-checksum-mode"];
+
 const META: &str = "x-amz-meta-";
 /// Most bytes of user metadata, as S3 counts them.
 const META_MAX: usize = 2048;
@@ -168,12 +171,21 @@ impl Checksums {
 /// The algorithm whose header or name a request carries.
 pub(super) fn algorithm_of(headers: &HeaderMap) -> S3Result<Option<&'static str>> {
     let named = |header: &str| headers.get(header).and_then(|value| value.to_str().ok());
-    for (algorithm, header) in ALGORITHMS {
-        if headers.contains_key(header)
-            || named("x-amz-trailer").is_some_and(|trailer| trailer.trim() == header)
-        {
-            return Ok(Some(algorithm));
+    let is_value = |name: &str| name.starts_with("x-amz-checksum-") && !ABOUT_CHECKSUMS.contains(&name);
+    let mut sent = headers.keys().map(HeaderName::as_str).filter(|name| is_value(name));
+    match (sent.next(), sent.next()) {
+        (Some(_), Some(_)) => {
+            return Err(s3_error!(InvalidRequest, "a request has one checksum, of one kind"));
         }
+        (Some(name), None) => match ALGORITHMS.iter().find(|(_, header)| *header == name) {
+            Some((algorithm, _)) => return Ok(Some(algorithm)),
+            None => return Err(s3_error!(InvalidRequest, "{} is not a known checksum", name)),
+        },
+        (None, _) => {}
+    }
+    let trailer = named("x-amz-trailer").map(str::trim);
+    if let Some((algorithm, _)) = ALGORITHMS.iter().find(|(_, header)| Some(*header) == trailer) {
+        return Ok(Some(algorithm));
     }
     let Some(name) = named("x-amz-sdk-checksum-algorithm").or_else(|| named(CHECKSUM_ALGORITHM)) else {
         return Ok(None);

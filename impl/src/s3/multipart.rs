@@ -7,6 +7,7 @@ use super::{
     complete::Kind,
     condition::Conditions,
     error,
+    list::page_size,
     metadata::{self, Checksums, summed, unbase64},
     names,
 };
@@ -19,7 +20,6 @@ use s3s::{S3Request, S3Response, S3Result, dto, s3_error};
 
 /// The most bytes of one part: 5 GiB.
 const PART_MAX: i64 = 5 << 30;
-const PAGE_MAX: i32 = 1000;
 
 pub(super) fn id_of(text: &str) -> S3Result<UploadId> {
     UploadId::parse(text).ok_or_else(|| s3_error!(NoSuchUpload))
@@ -91,6 +91,7 @@ impl<E: Env> Face<E> {
         request: S3Request<dto::UploadPartInput>,
     ) -> S3Result<S3Response<dto::UploadPartOutput>> {
         let bucket = self.bucket(&request, &request.input.bucket).await?;
+        body::require_length(&request.headers)?;
         let input = request.input;
         let (id, number) = (id_of(&input.upload_id)?, number_of(input.part_number)?);
         if input.content_length.is_some_and(|length| length > PART_MAX) {
@@ -185,7 +186,7 @@ impl<E: Env> Face<E> {
         let input = request.input;
         let id = id_of(&input.upload_id)?;
         let upload = self.upload(id, &record_of(&bucket, &input.key)?).await?;
-        let max = input.max_parts.unwrap_or(PAGE_MAX).clamp(0, PAGE_MAX);
+        let max = page_size(input.max_parts)?;
         let after = u16::try_from(input.part_number_marker.unwrap_or(0)).unwrap_or(u16::MAX);
         let limit = usize::try_from(max).unwrap_or(0);
         let mut rows = self.engine.parts(id, after, limit + 1).await.map_err(error::of)?;
@@ -229,7 +230,7 @@ impl<E: Env> Face<E> {
         let bucket = self.bucket(&request, &request.input.bucket).await?;
         let account = self.account(&request)?;
         let input = request.input;
-        let max = input.max_uploads.unwrap_or(PAGE_MAX).clamp(0, PAGE_MAX);
+        let max = page_size(input.max_uploads)?;
         let prefix = input.prefix.clone().unwrap_or_default();
         let after = (
             input.key_marker.clone().unwrap_or_default(),

@@ -4,7 +4,9 @@ use super::{
     Face, body, bucket,
     condition::Conditions,
     error,
+    list::page_size,
     metadata::{self, Checksums, summed},
+    multipart::number_of,
     names,
 };
 use crate::{
@@ -163,7 +165,7 @@ impl<E: Env> Face<E> {
         });
         let algorithm = object.content.headers.get(metadata::CHECKSUM_ALGORITHM).map(String::as_str);
         let after = input.part_number_marker.unwrap_or(0);
-        let max = input.max_parts.unwrap_or(1000).clamp(0, 1000);
+        let max = page_size(input.max_parts)?;
         let mut rest = manifest.parts.iter().filter(|part| i32::from(part.number) > after);
         let shown: Vec<_> = rest.by_ref().take(usize::try_from(max).unwrap_or(0)).collect();
         let is_truncated = rest.next().is_some();
@@ -254,6 +256,7 @@ impl Shown {
     ) -> S3Result<Self> {
         let facts = Facts::of(object, bucket);
         conditions.check(&facts.etag, facts.written_at_s).map_err(|error| with_facts(error, &facts))?;
+        part.map(number_of).transpose()?;
         let chosen = choose(&object.content.manifest, range, part)?;
         let headers = &object.content.headers;
         let algorithm = headers.get(metadata::CHECKSUM_ALGORITHM).map(String::as_str);

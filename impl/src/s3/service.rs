@@ -3,7 +3,7 @@
 use super::{
     Face,
     access::{Auth, Keys},
-    front::{self, Front},
+    front::{self, Front, XML_MAX},
     idle::{Moving, Stalled},
 };
 use crate::{engine::Engine, env::Env};
@@ -33,8 +33,6 @@ use tokio::{
     sync::Semaphore,
 };
 
-/// The most bytes of an XML document in a request.
-const XML_MAX: usize = 4 << 20;
 /// The most bytes of a POST form's file, which is held in memory.
 const POST_MAX: u64 = 16 << 20;
 

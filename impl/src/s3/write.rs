@@ -27,6 +27,7 @@ impl<E: Env> Face<E> {
         request: S3Request<dto::PutObjectInput>,
     ) -> S3Result<S3Response<dto::PutObjectOutput>> {
         let bucket = self.bucket(&request, &request.input.bucket).await?;
+        body::require_length(&request.headers)?;
         let input = request.input;
         if input.content_length.is_some_and(|length| length > PUT_MAX.cast_signed()) {
             return Err(s3_error!(EntityTooLarge));
@@ -87,6 +88,9 @@ impl<E: Env> Face<E> {
     ) -> S3Result<S3Response<dto::CopyObjectOutput>> {
         let bucket = self.bucket(&request, &request.input.bucket).await?;
         let input = &request.input;
+        let replaces_metadata =
+            replaces(input.metadata_directive.as_ref().map(dto::MetadataDirective::as_str))?;
+        let replaces_tags = replaces(input.tagging_directive.as_ref().map(dto::TaggingDirective::as_str))?;
         let conditions = Conditions {
             if_match: input.copy_source_if_match.clone(),
             if_none_match: input.copy_source_if_none_match.clone(),
@@ -98,10 +102,6 @@ impl<E: Env> Face<E> {
         if size > PUT_MAX {
             return Err(s3_error!(InvalidRequest, "a copy of more than 5 GiB is made in parts"));
         }
-        let replaces = |directive: Option<&str>| directive.is_some_and(|directive| directive == "REPLACE");
-        let replaces_metadata =
-            replaces(input.metadata_directive.as_ref().map(dto::MetadataDirective::as_str));
-        let replaces_tags = replaces(input.tagging_directive.as_ref().map(dto::TaggingDirective::as_str));
         if let dto::CopySource::Bucket { bucket: from, key, version_id } = &input.copy_source
             && (&**from, &**key) == (input.bucket.as_str(), input.key.as_str())
             && version_id.is_none()
@@ -142,6 +142,15 @@ impl<E: Env> Face<E> {
         });
         response.headers.extend(context_header(&written));
         Ok(response)
+    }
+}
+
+/// Whether a directive is to replace, not to copy.
+fn replaces(directive: Option<&str>) -> S3Result<bool> {
+    match directive {
+        None | Some("COPY") => Ok(false),
+        Some("REPLACE") => Ok(true),
+        Some(_) => Err(s3_error!(InvalidArgument, "a directive is COPY or REPLACE")),
     }
 }
 

@@ -38,9 +38,12 @@ async fn a_date_is_as_good_as_a_date_of_amazon() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_put_in_chunks_is_collected_up_to_its_bound() {
     let pair = Pair::start().await;
-    for (pieces, refused) in [(1, (200, "")), (17, (411, "MissingContentLength"))] {
+    for (sizes, refused) in
+        [(vec![1 << 20], (200, "")), ([vec![1 << 20; 16], vec![1]].concat(), (411, "MissingContentLength"))]
+    {
         let request = pair.signed("PUT", "/photos/k").with("x-amz-content-sha256", "UNSIGNED-PAYLOAD");
-        let pieces = (0..pieces).map(|_| Ok::<_, Infallible>(Frame::data(Bytes::from(vec![7; 1 << 20]))));
+        let piece = |size| Ok::<_, Infallible>(Frame::data(Bytes::from(vec![7; size])));
+        let pieces = sizes.into_iter().map(piece);
         let request = request.by_header().map(|_| StreamBody::new(futures_util::stream::iter(pieces)));
         assert_eq!(pair.exchange(request).await.refused(), (refused.0, refused.1.to_owned()));
     }

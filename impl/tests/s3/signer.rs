@@ -4,7 +4,7 @@
 use super::{Answer, LIFE, Pair};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::{Request, body::Body, header::HeaderValue};
+use hyper::{Method, Request, body::Body, header::HeaderValue};
 use hyper_util::rt::TokioIo;
 use rusty_s3::S3Action;
 use s3s::crypto::{Checksum as _, Sha256};
@@ -96,6 +96,21 @@ impl Signed {
         request
     }
 
+    /// Signs in the URL, for so many seconds.
+    pub(crate) fn by_url(self, expires: &str) -> Request<Full<Bytes>> {
+        let path = self.target.clone();
+        let query = format!(
+            "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={}%2F{}&X-Amz-Date={}&X-Amz-Expires={expires}\
+             &X-Amz-SignedHeaders={}",
+            self.access_key,
+            self.scope().replace('/', "%2F"),
+            self.date,
+            self.signed_headers().replace(';', "%3B"),
+        );
+        let signature = self.signature(&query, "UNSIGNED-PAYLOAD");
+        self.request(&format!("{path}?{query}&X-Amz-Signature={signature}"))
+    }
+
     fn request(&self, target: &str) -> Request<Full<Bytes>> {
         let mut request = Request::builder().method(self.method).uri(target);
         for (name, value) in &self.headers {
@@ -139,7 +154,11 @@ impl Pair {
             hyper::client::conn::http1::handshake(TokioIo::new(self.dial())).await.unwrap();
         // The answer may come before all of the request is sent.
         tokio::spawn(async move { conn.await.ok() });
-        let request = request.map(|body| Box::pin(body.map_err(|error| error.to_string())));
+        let mut request = request.map(|body| Box::pin(body.map_err(|error| error.to_string())));
+        if let Some(length) = request.body().size_hint().exact().filter(|_| request.method() == Method::PUT) {
+            // Of an empty body hyper tells no length.
+            request.headers_mut().entry("content-length").or_insert(length.into());
+        }
         let (head, body) = sender.send_request(request).await.unwrap().into_parts();
         Answer { status: head.status, headers: head.headers, body: body.collect().await.unwrap().to_bytes() }
     }
