@@ -8,9 +8,9 @@
 
 use crate::{
     admin::{Site, access::Token, server},
-    config::{Config, KeyFile, read_secret},
+    config::{Config, KeyFile, Vault, read_secret},
     engine,
-    env::tokio::TokioEnv,
+    env::{Env as _, tokio::TokioEnv},
     node::{self, Node, StartError},
     replication, s3,
     store::{Identity, reserve::Reserve},
@@ -23,6 +23,9 @@ use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 
 /// How long requests under way may take once the site is to stop.
 const GRACE: Duration = Duration::from_secs(30);
+
+/// How long a key that was made or revoked elsewhere may be unknown after it arrived.
+const KEYS_EVERY: Duration = Duration::from_millis(250);
 
 /// Why a site did not start, or stopped.
 #[derive(Debug, Error)]
@@ -104,13 +107,15 @@ impl Daemon {
             requests_max: config.s3.requests_max,
             idle_timeout: config.s3.idle_timeout,
         };
+        let first_keys = keys.key.iter().map(|key| (key.id.clone(), key.account.clone())).collect();
         let keys = keys
             .key
             .iter()
             .fold(s3::Keys::default(), |keys, key| keys.with(&key.id, &key.secret, &key.account));
-        let service =
-            s3::service(node.engine().clone(), &Arc::new(keys), settings, Arc::new(metrics.clone()));
-        let site = Site::new(node, env, config, metrics);
+        let keys = Arc::new(keys);
+        let service = s3::service(node.engine().clone(), &keys, settings, Arc::new(metrics.clone()));
+        let site = Site::new(node, env, config, metrics, (Vault::new(&secret), first_keys));
+        site.env.spawn("access-keys", Box::pin(follow_keys(site.clone(), keys)));
         let router = server::router(site.clone(), Token::new(&token));
         let admin = tokio::spawn(async move { axum::serve(admin, router).await });
         Ok(Self { site, service, s3, admin, _lock: Box::new(lock) })
@@ -164,6 +169,27 @@ impl Daemon {
         self.admin.abort();
         self.site.env.stop();
         end
+    }
+}
+
+/// Keeps the keys of the whole cluster up to date.
+async fn follow_keys(site: Arc<Site>, keys: Arc<s3::Keys>) {
+    let mut durable = site.node.engine().watch_durable();
+    loop {
+        durable.latest();
+        // A site that is catching up does not know them yet.
+        if let Ok(found) = site.node.engine().access_keys().await {
+            keys.share(found.into_iter().filter_map(|(key, _)| {
+                let secret = site.vault.open(&key.id, &key.sealed_secret)?;
+                Some((key.id, secret, key.account))
+            }));
+        }
+        // At once for what was changed here; what comes from elsewhere may wait for a moment, for all that comes with it.
+        tokio::select! {
+            biased;
+            () = site.keys_changed.notified() => (),
+            () = async { durable.changed().await; tokio::time::sleep(KEYS_EVERY).await } => (),
+        }
     }
 }
 

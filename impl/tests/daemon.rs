@@ -1,5 +1,7 @@
 //! The daemon as operators meet it: a process with its commands, its admin face, and a cluster made by `init`.
 
+#![expect(clippy::disallowed_methods, reason = "the test is outside the seams: it drives real processes")]
+
 mod processes;
 
 use processes::{Cluster, eventually, get, run, text};
@@ -72,4 +74,44 @@ fn a_second_process_is_kept_out_of_the_data_directory() {
     let second = run(&["serve", "--config", cluster.sites[0].config.to_str().unwrap()]);
     assert_eq!(second.status.code(), Some(1));
     assert!(text(&second).contains("another process uses it"), "{}", text(&second));
+}
+
+#[tokio::test]
+async fn a_key_made_at_one_site_signs_at_the_other_until_it_is_revoked() {
+    let data = tempfile::tempdir().unwrap();
+    let cluster = Cluster::create(&data.path().join("cluster"), 2);
+    let _running = cluster.start_all();
+    let [here, there] = [0, 1].map(|site| cluster.sites[site].config.to_str().unwrap().to_owned());
+    let made = run(&["keys", "create", "ann", "--config", &here]);
+    assert!(made.status.success(), "{}", text(&made));
+    let said = text(&made);
+    let words: Vec<_> = said.split(' ').collect();
+    let (id, secret) = (words[2], words[5]);
+    let listed = eventually("the key is listed elsewhere", || {
+        let listed = text(&run(&["keys", "list", "--config", &there]));
+        listed.contains(id).then_some(listed)
+    });
+    assert!(listed.contains("ann the cluster") && !listed.contains(secret), "{listed}");
+    let mut client = processes::client::Client::new(cluster.sites[1].s3, id, secret);
+    let bucket = client.bucket("of-ann");
+    let credentials = client.credentials.clone();
+    let create = bucket.create_bucket(&credentials);
+    let mut answered = async |status: u16| {
+        for _ in 0..200 {
+            let answer = client.send(hyper::Method::PUT, &create, bytes::Bytes::new()).await.unwrap();
+            if answer.status == status {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("never answered {status}");
+    };
+    answered(200).await;
+    let revoked = run(&["keys", "revoke", id, "--config", &here]);
+    assert!(revoked.status.success(), "{}", text(&revoked));
+    answered(403).await;
+    let again = run(&["keys", "revoke", id, "--config", &here]);
+    assert!(text(&again).contains("there is no access key"), "{}", text(&again));
+    let differ = run(&["diff", "us", "--config", &here]);
+    assert!(differ.status.success() && text(&differ).contains("all equal"), "{}", text(&differ));
 }

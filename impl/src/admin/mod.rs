@@ -1,17 +1,23 @@
 //! The face for operators: what the site knows of itself, as JSON, and the two questions of a supervisor.
 //!
 //! [`status`] is the site's account of itself, computed when asked; [`conflicts`] what nobody has chosen between; [`diff`]
-//! compares with a peer; [`access`]
+//! compares with a peer; [`keys`] makes and revokes access keys; [`access`]
 //! checks the token; [`server`] puts the paths together. The types are what the commands read back, and what
 //! `openapi.json` describes.
 
 pub mod access;
 pub mod conflicts;
 pub mod diff;
+pub mod keys;
 pub mod server;
 pub mod status;
 
-use crate::{config::Config, env::tokio::TokioEnv, node::Node, telemetry::Metrics};
+use crate::{
+    config::{Config, Vault},
+    env::tokio::TokioEnv,
+    node::Node,
+    telemetry::Metrics,
+};
 use std::{
     sync::{
         Arc,
@@ -19,6 +25,8 @@ use std::{
     },
     time::Duration,
 };
+
+use tokio::sync::Notify;
 
 /// What a running site shows to its operators.
 pub struct Site {
@@ -30,6 +38,12 @@ pub struct Site {
     pub config: Config,
     /// What it counts.
     pub metrics: Metrics,
+    /// Seals the secrets of access keys.
+    pub vault: Vault,
+    /// The access keys of the site's own file, with their accounts.
+    pub first_keys: Vec<(String, String)>,
+    /// Notified when keys were made or revoked here.
+    pub keys_changed: Notify,
     /// When it came up, by its monotonic clock.
     pub started: Duration,
     draining: AtomicBool,
@@ -37,10 +51,16 @@ pub struct Site {
 
 impl Site {
     /// A site that has just come up.
-    pub fn new(node: Node<TokioEnv>, env: TokioEnv, config: Config, metrics: Metrics) -> Arc<Self> {
+    pub fn new(
+        node: Node<TokioEnv>,
+        env: TokioEnv,
+        config: Config,
+        metrics: Metrics,
+        (vault, first_keys): (Vault, Vec<(String, String)>),
+    ) -> Arc<Self> {
         use crate::env::Env as _;
-        let (started, draining) = (env.monotonic(), AtomicBool::new(false));
-        Arc::new(Self { node, env, config, metrics, started, draining })
+        let (started, draining, keys_changed) = (env.monotonic(), AtomicBool::new(false), Notify::new());
+        Arc::new(Self { node, env, config, metrics, vault, first_keys, keys_changed, started, draining })
     }
 
     /// From now on it is not ready: it is about to stop.

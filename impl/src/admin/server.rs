@@ -3,7 +3,7 @@
 use super::{
     Site,
     access::{self, Problem, Token},
-    conflicts, diff, status,
+    conflicts, diff, keys, status,
 };
 use axum::{
     Json, Router,
@@ -11,7 +11,7 @@ use axum::{
     http::{StatusCode, header},
     middleware,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -26,6 +26,8 @@ pub fn router(site: Arc<Site>, token: Token) -> Router {
         .route("/api/v1/conflicts", get(conflicts::list))
         .route("/api/v1/conflicts/{bucket}/{*key}", get(conflicts::show))
         .route("/api/v1/diff/{peer}", post(diff::compare))
+        .route("/api/v1/keys", get(keys::list).post(keys::make))
+        .route("/api/v1/keys/{access_key}", delete(keys::revoke))
         .route_layer(middleware::from_fn_with_state(token, access::check));
     Router::new()
         .route("/healthz", get(async || "ok\n"))

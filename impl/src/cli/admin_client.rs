@@ -4,11 +4,11 @@ use crate::{
     admin::access::Problem,
     config::{Config, read_secret},
 };
-use http_body_util::{BodyExt, Empty};
-use hyper::{Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper::{Method, Request, header};
 use hyper_util::rt::TokioIo;
 use miette::{IntoDiagnostic, WrapErr, miette};
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use std::path::Path;
 
 /// Where a site's operators ask.
@@ -27,18 +27,25 @@ impl AdminClient {
 
     /// Asks for what is at a path.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> miette::Result<T> {
-        self.send(Method::GET, path).await
+        self.send(Method::GET, path, None::<&()>).await
     }
 
     /// Asks for something to be done.
-    pub(super) async fn send<T: DeserializeOwned>(&self, method: Method, path: &str) -> miette::Result<T> {
-        let body = self.fetch(method, path).await?;
-        serde_json::from_slice(&body)
+    pub(super) async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> miette::Result<T> {
+        let body = body.map(serde_json::to_vec).transpose().into_diagnostic()?.unwrap_or_default();
+        let answer = self.fetch(method, path, body).await?;
+        let answer = if answer.is_empty() { b"null" } else { &answer[..] };
+        serde_json::from_slice(answer)
             .into_diagnostic()
             .wrap_err("the site answered what this release does not know")
     }
 
-    async fn fetch(&self, method: Method, path: &str) -> miette::Result<Vec<u8>> {
+    async fn fetch(&self, method: Method, path: &str, body: Vec<u8>) -> miette::Result<Vec<u8>> {
         let remedy = || {
             format!("asking the site at {} failed: is it running? `anabranch serve` starts it", self.address)
         };
@@ -52,12 +59,13 @@ impl AdminClient {
             .uri(path)
             .header(header::HOST, self.address.to_string())
             .header(header::AUTHORIZATION, format!("Bearer {}", self.token))
-            .body(Empty::<bytes::Bytes>::new())
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(bytes::Bytes::from(body)))
             .into_diagnostic()?;
         let answer = sender.send_request(request).await.into_diagnostic().wrap_err_with(remedy)?;
         let status = answer.status();
         let body = answer.into_body().collect().await.into_diagnostic()?.to_bytes();
-        if status == StatusCode::OK {
+        if status.is_success() {
             return Ok(body.to_vec());
         }
         match serde_json::from_slice::<Problem>(&body) {

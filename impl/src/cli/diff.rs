@@ -20,7 +20,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let client = AdminClient::of(&arguments.config.config)?;
     let path = format!("/api/v1/diff/{}", arguments.site);
-    let diff: Diff = block_on(client.send(Method::POST, &path))?;
+    let diff: Diff = block_on(client.send(Method::POST, &path, None::<&()>))?;
     if arguments.json {
         println!("{}", serde_json::to_string(&diff).into_diagnostic()?);
     } else {

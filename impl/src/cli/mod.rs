@@ -17,6 +17,7 @@ mod conflicts;
 mod dev;
 mod diff;
 mod init;
+mod keys;
 mod s3_client;
 mod serve;
 mod status;
@@ -61,6 +62,8 @@ enum Command {
     Conflicts(conflicts::Arguments),
     /// Compare every record with a peer's; exit 3 if any differs
     Diff(diff::Arguments),
+    /// Make, list and revoke access keys, for all sites
+    Keys(keys::Arguments),
     /// Measure how fast a site is, and how far a second one lags behind
     Bench(bench::Arguments),
     /// Print the completions for a shell
@@ -84,6 +87,7 @@ pub fn main() -> ExitCode {
         Command::Lag(arguments) => status::lag(&arguments),
         Command::Conflicts(arguments) => conflicts::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Keys(arguments) => keys::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "anabranch", &mut std::io::stdout());

@@ -5,8 +5,10 @@
 //! configuration file. `[sites]` is the same at every site; so only `[site]` and the addresses differ.
 
 mod keys;
+mod vault;
 
 pub use keys::{KeyFile, read_secret};
+pub use vault::Vault;
 
 use crate::{causality::SiteId, env::tls};
 use bytesize::ByteSize;

@@ -69,7 +69,10 @@ impl Sequencer<'_, '_> {
             Ok(record) => record,
             Err(error) => return Ok(Err(error)),
         };
-        if record.created().is_some() || self.tx.holds_versions(&RecordKey::objects_prefix(id))? {
+        if id.is_system()
+            || record.created().is_some()
+            || self.tx.holds_versions(&RecordKey::objects_prefix(id))?
+        {
             Ok(Ok(Bucket::of(id.clone(), &record)))
         } else {
             Ok(Err(Error::NoSuchBucket(id.name().into())))

@@ -129,7 +129,9 @@ impl<E: Env> Engine<E> {
             return Err(Unavailable::Rebuilding.into());
         }
         let name = request.bucket.name();
-        if !self.buckets(Some(name)).await?.iter().any(|found| found.id == request.bucket) {
+        if !request.bucket.is_system()
+            && !self.buckets(Some(name)).await?.iter().any(|found| found.id == request.bucket)
+        {
             return Err(Error::NoSuchBucket(name.into()));
         }
         match self.read(move |snapshot| Listing::of(request).run(snapshot)).await? {

@@ -1,12 +1,14 @@
 //! The engine: what a site does with a client's request and with a peer's operation.
 //!
 //! In reading order: [`writer`] sequences and commits everything that changes; [`body`] takes bytes in and gives them
-//! out; [`put`], [`upload`], [`delete`], [`meta`] and [`bucket`] are the clients' writes; [`get`] and [`list`] their reads; [`context`] is what a client hands back to say
+//! out; [`put`], [`upload`], [`delete`], [`meta`] and [`bucket`] are the clients' writes,
+//! [`access`] the operators'; [`get`] and [`list`] their reads; [`context`] is what a client hands back to say
 //! what it has seen; [`apply`], [`bootstrap`] and [`mend`] take in what peers send; [`collect`] drops what every member
 //! has. [`backlog`] and [`conflicts`] answer an operator; [`digest`] sums up for other sites to
 //! compare. The engine defines what it needs from replication as plain data ([`members`], the wanted bodies) and never calls
 //! it: the log is the only bridge.
 
+mod access;
 mod apply;
 mod backlog;
 mod body;
@@ -29,6 +31,7 @@ mod upload;
 mod writer;
 
 pub use crate::store::{PartRow, UploadId, UploadRow};
+pub use access::AccessKey;
 pub use apply::Taken;
 pub use backlog::Backlog;
 pub use body::{BodyReader, BodyWriter, PIECE, SegmentOf, StoredBody};

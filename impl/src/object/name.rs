@@ -44,6 +44,16 @@ impl BucketId {
         Ok(Self { name: name.into(), owner: owner.into() })
     }
 
+    /// Where the cluster keeps what is its own: access keys. No client can name it, and nobody owns it.
+    pub fn system() -> Self {
+        Self { name: SYSTEM.into(), owner: String::new() }
+    }
+
+    /// Whether it is [`BucketId::system`].
+    pub fn is_system(&self) -> bool {
+        self.owner.is_empty()
+    }
+
     /// The S3 name.
     pub fn name(&self) -> &str {
         &self.name
@@ -69,6 +79,9 @@ pub enum RecordKey {
     /// One object key.
     Object(BucketId, String),
 }
+
+/// No bucket of a client has such a name.
+const SYSTEM: &str = "_system";
 
 const BUCKET: u8 = 1;
 const OBJECT: u8 = 2;
@@ -122,7 +135,10 @@ impl RecordKey {
         let text = std::str::from_utf8(bytes.get(1..)?).ok()?;
         let (name, rest) = text.split_once('\0')?;
         let (owner, key) = rest.split_once('\0')?;
-        let bucket = BucketId::new(name, owner).ok()?;
+        let bucket = match (name, owner) {
+            (SYSTEM, "") => BucketId::system(),
+            (name, owner) => BucketId::new(name, owner).ok()?,
+        };
         match bytes[0] {
             BUCKET if key.is_empty() => Some(Self::Bucket(bucket)),
             OBJECT => Self::object(bucket, key).ok(),
@@ -165,12 +181,14 @@ mod tests {
         let mut keys =
             ["a", "a/b", "a\0b", "b", "é"].map(|k| RecordKey::object(bucket.clone(), k).unwrap()).to_vec();
         keys.push(RecordKey::Bucket(bucket));
+        keys.push(RecordKey::object(BucketId::system(), "k").unwrap());
         for key in &keys {
             assert_eq!(RecordKey::decode(&key.encode()).as_ref(), Some(key));
         }
         keys.sort_by_key(RecordKey::encode);
         let listed: Vec<_> = keys.iter().filter_map(RecordKey::object_key).collect();
-        assert_eq!(listed, ["a", "a\0b", "a/b", "b", "é"]);
+        assert_eq!(listed, ["k", "a", "a\0b", "a/b", "b", "é"]);
+        assert!(BucketId::new("_system", "ann").is_err() && BucketId::system().is_system());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use s3s::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
 };
 
 /// Who owns buckets and objects.
@@ -24,13 +24,18 @@ pub struct Account(pub String);
 /// The access keys of a site: each with its secret and its account.
 #[derive(Default)]
 pub struct Keys {
-    keys: BTreeMap<String, (SecretKey, Account)>,
+    /// Those of the site's own file.
+    first: Known,
+    /// Those of the whole cluster, as far as this site knows.
+    shared: RwLock<Known>,
 }
+
+type Known = BTreeMap<String, (SecretKey, Account)>;
 
 /// Secrets are never printed.
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.keys.keys()).finish()
+        f.debug_list().entries(self.first.keys()).finish()
     }
 }
 
@@ -38,13 +43,24 @@ impl Keys {
     /// Adds a key.
     #[must_use]
     pub fn with(mut self, access_key: &str, secret: &str, account: &str) -> Self {
-        self.keys.insert(access_key.into(), (SecretKey::from(secret), Account(account.into())));
+        self.first.insert(access_key.into(), (SecretKey::from(secret), Account(account.into())));
         self
+    }
+
+    /// Replaces the keys of the whole cluster: id, secret and account of each.
+    pub fn share(&self, keys: impl IntoIterator<Item = (String, String, String)>) {
+        let known = |(id, secret, account)| (id, (SecretKey::from(secret), Account(account)));
+        *self.shared.write().unwrap_or_else(PoisonError::into_inner) = keys.into_iter().map(known).collect();
+    }
+
+    fn find<R>(&self, access_key: &str, take: impl Fn(&(SecretKey, Account)) -> R) -> Option<R> {
+        let shared = self.shared.read().unwrap_or_else(PoisonError::into_inner);
+        self.first.get(access_key).or_else(|| shared.get(access_key)).map(take)
     }
 
     /// The account of an access key.
     pub(super) fn account(&self, access_key: &str) -> Option<Account> {
-        self.keys.get(access_key).map(|(_, account)| account.clone())
+        self.find(access_key, |(_, account)| account.clone())
     }
 }
 
@@ -57,7 +73,7 @@ pub(super) struct Auth {
 #[async_trait::async_trait]
 impl S3Auth for Auth {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
-        let found = self.keys.keys.get(access_key).map(|(secret, _)| secret.clone());
+        let found = self.keys.find(access_key, |(secret, _)| secret.clone());
         found.ok_or_else(|| s3_error!(InvalidAccessKeyId))
     }
 }
