@@ -182,6 +182,9 @@ async fn collect(request: &mut HttpRequest) -> S3Result<()> {
 
 /// Makes an answer of `s3s` one that clients expect.
 pub(super) fn finish(answer: &mut HttpResponse, operation: &Operation, id: &str) {
+    if operation.is("HeadObject") && answer.headers().contains_key(header::CONTENT_RANGE) {
+        *answer.status_mut() = StatusCode::PARTIAL_CONTENT; // s3s asks nobody for the status of a HEAD
+    }
     let Some(body) = answer.body().bytes() else { return };
     let is_error = answer.status().is_client_error() || answer.status().is_server_error();
     if is_error && let Some(body) = with_id(&body, id) {

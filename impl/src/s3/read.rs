@@ -15,7 +15,7 @@ use crate::{
     object::{Manifest, Part},
 };
 use hyper::{
-    HeaderMap, StatusCode,
+    HeaderMap,
     header::{HeaderName, HeaderValue},
 };
 use s3s::{S3Error, S3Request, S3Response, S3Result, dto, s3_error};
@@ -112,7 +112,7 @@ impl<E: Env> Face<E> {
         let input = request.input;
         let object = self.find(&bucket, &input.key, input.version_id.as_deref()).await?;
         let shown = shown!(input, &object, &bucket);
-        let (status, mut extra) = (shown.chosen.status(), extra_headers(&object, object.siblings));
+        let mut extra = extra_headers(&object, object.siblings);
         if input.response_expires.is_some() {
             extra.remove(hyper::header::EXPIRES); // the client says itself what it wants to be told
         }
@@ -123,7 +123,6 @@ impl<E: Env> Face<E> {
         let body = body::give(object.body, shown.chosen.range).await?;
         let mut response = S3Response::new(dto::GetObjectOutput { body: Some(body), ..output });
         response.headers.extend(extra);
-        response.status = status;
         Ok(response)
     }
 
@@ -135,13 +134,11 @@ impl<E: Env> Face<E> {
         let input = request.input;
         let object = self.find(&bucket, &input.key, input.version_id.as_deref()).await?;
         let shown = shown!(input, &object, &bucket);
-        let status = shown.chosen.status();
         let mut response = S3Response::new(told!(HeadObjectOutput, shown, &object));
         response.headers.extend(extra_headers(&object, object.siblings));
         if let Some(count) = super::tagging::count(&object) {
             response.headers.insert("x-amz-tagging-count", HeaderValue::from(count));
         }
-        response.status = status;
         Ok(response)
     }
 
@@ -313,13 +310,6 @@ struct Chosen {
     range: Range<u64>,
     content_range: Option<String>,
     parts_count: Option<i32>,
-}
-
-impl Chosen {
-    /// The answer's status, if it is not 200.
-    fn status(&self) -> Option<StatusCode> {
-        self.content_range.is_some().then_some(StatusCode::PARTIAL_CONTENT)
-    }
 }
 
 fn choose(manifest: &Manifest, range: Option<dto::Range>, part: Option<i32>) -> S3Result<Chosen> {

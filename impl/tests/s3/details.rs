@@ -80,6 +80,9 @@ async fn a_part_is_read_with_its_own_checksum_and_listed_among_the_attributes() 
         let part = pair.send_with(0, Method::GET, &get, "", &enabled).await.ok();
         assert_eq!(part.header("x-amz-checksum-sha256"), sums[1]);
         assert_eq!(part.header("x-amz-mp-parts-count"), "2");
+        let head = pair.signed("HEAD", "/photos/big").with("range", "bytes=1-2");
+        let head = pair.exchange(head.by_header()).await;
+        assert_eq!((head.status.as_u16(), head.header("content-length")), (206, "2"));
         let mut attributes = pair.bucket.get_object(Some(&pair.account), "big");
         attributes.query_mut().insert("attributes", "");
         let asked = [("x-amz-object-attributes", "ETag,ObjectParts")];
