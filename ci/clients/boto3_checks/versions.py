@@ -89,7 +89,8 @@ def versioning_suspended():
     s3.put_bucket_versioning(Bucket=of, VersioningConfiguration={"Status": "Suspended"})
     equal(s3.get_bucket_versioning(Bucket=of)["Status"], "Suspended", "status")
     for body in [b"second", b"third"]:
-        equal(s3.put_object(**one, Body=body).get("VersionId"), "null", "id")
+        # AWS tells "null"; the suite of Ceph wants no id.
+        equal(s3.put_object(**one, Body=body).get("VersionId"), None, "id")
     equal(listed(s3, of), [("null", True, False), (first, False, False)], "the null version is replaced")
     deleted = s3.delete_object(**one)
     equal((deleted["DeleteMarker"], deleted["VersionId"]), (True, "null"), "a null marker")
