@@ -7,6 +7,14 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # Every interleaving of six writes, where `cargo test` walks a smaller scope.
 exhaustive() { ANABRANCH_EXHAUSTIVE_WRITES=6 cargo test --release -p anabranch --test exhaustive; }
 
+kills() { ANABRANCH_CRASH_CYCLES=210 cargo test -p anabranch --test crash -- --nocapture; }
+cut_off() { ANABRANCH_PARTITION_S=60 cargo test -p anabranch --test partition -- --nocapture; }
+
+step "real processes killed 210 times" kills
+step "real processes cut off for a minute" cut_off
+step "real clients" ci/clients.sh
+step "fuzzing" ci/fuzz.sh 600
+step "packages" impl/packaging/check.sh
 step "what is measured agrees with closed forms" cargo sim validate
 step "same seed, same run, more seeds" cargo sim meta --seeds 0..20
 step "every interleaving of the small scope" exhaustive

@@ -26,9 +26,14 @@ pub struct Diff {
 
 /// `POST /api/v1/diff/{peer}`.
 pub async fn compare(State(site): State<Arc<Site>>, Path(peer): Path<String>) -> Result<Json<Diff>, Problem> {
+    with(&site, &peer).await.map(Json)
+}
+
+/// Compares with a peer, now.
+pub async fn with(site: &Site, peer: &str) -> Result<Diff, Problem> {
     let own = site.config.site_id();
     let names = site.config.names();
-    let Some((id, _)) = names.iter().find(|(id, name)| **name == peer && **id != own) else {
+    let Some((id, _)) = names.iter().find(|(id, name)| *name == peer && **id != own) else {
         let others: Vec<_> =
             names.iter().filter(|(id, _)| **id != own).map(|(_, name)| name.as_str()).collect();
         let detail = format!("the other sites are {}", others.join(", "));
@@ -39,5 +44,5 @@ pub async fn compare(State(site): State<Arc<Site>>, Path(peer): Path<String>) ->
         Problem::new(StatusCode::BAD_GATEWAY, title, "`anabranch status` says how the link stands".to_owned())
     })?;
     let (records, whole, mended) = (audit.records, audit.is_whole, audit.mended);
-    Ok(Json(Diff { peer, records, whole, differing: audit.differing, mended }))
+    Ok(Diff { peer: peer.to_owned(), records, whole, differing: audit.differing, mended })
 }

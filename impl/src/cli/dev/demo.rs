@@ -124,10 +124,10 @@ impl Demo {
         let healed = Instant::now();
         cut(false);
         self.all_equal().await?;
-        println!(
-            "   all sites agree after {:.0} ms: divergence 0 keys, backlog 0 operations",
-            healed.elapsed().as_secs_f64() * 1e3
-        );
+        println!("   all sites agree after {:.0} ms", healed.elapsed().as_secs_f64() * 1e3);
+        for other in &self.names[1..] {
+            println!("   {}", self.compared(other).await?);
+        }
         println!("   {}", self.status(0).await?);
 
         println!(
@@ -213,6 +213,16 @@ impl Demo {
             arrived.into_iter().try_for_each(|lag| lags.record(lag.as_micros() as u64)).into_diagnostic()?;
         }
         Ok((all, puts, lags))
+    }
+
+    /// What comparing every record of the first site with another's finds.
+    async fn compared(&self, other: &str) -> miette::Result<String> {
+        let failed = |problem: admin::access::Problem| miette!("{}", problem.title);
+        let diff = admin::diff::with(&self.sites[0], other).await.map_err(failed)?;
+        if !diff.whole {
+            return Err(miette!("not every record could be compared with {other}"));
+        }
+        Ok(format!("{} records compared with {other}: {} differ", diff.records, diff.differing.len()))
     }
 
     async fn status(&self, site: usize) -> miette::Result<String> {
