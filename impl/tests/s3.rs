@@ -1,10 +1,14 @@
 //! The S3 face of two replicating sites, spoken to over HTTP with signed requests.
 #![expect(clippy::disallowed_methods, reason = "the test is outside the seams: it drives the real runtime")]
 
+#[path = "s3/ask.rs"]
+mod ask;
 #[path = "s3/details.rs"]
 mod details;
 #[path = "s3/front.rs"]
 mod front;
+#[path = "s3/lock.rs"]
+mod lock;
 #[path = "s3/malformed.rs"]
 mod malformed;
 #[path = "s3/signer.rs"]
@@ -78,7 +82,10 @@ impl Pair {
         let data = tempfile::tempdir().unwrap();
         let addresses = addresses(2);
         let sites = [start(0, &addresses, data.path()).await, start(1, &addresses, data.path()).await];
-        let keys = Arc::new(Keys::default().with("KEY", "secret", "ann").with("OTHER", "secret", "bob"));
+        let keys = [("KEY", "ann"), ("OTHER", "bob"), ("THIRD", "eve")];
+        let keys =
+            keys.iter().fold(Keys::default(), |keys, (key, account)| keys.with(key, "secret", account));
+        let keys = Arc::new(keys);
         let faces = [0, 1].map(|n: usize| {
             s3::service(sites[n].node.engine().clone(), &keys, Settings::default(), Arc::new(()))
         });
@@ -112,14 +119,27 @@ impl Pair {
         body: impl Into<Bytes>,
         headers: &[(&str, &str)],
     ) -> Answer {
-        let (url, body) = (action.sign(LIFE), body.into());
+        let url = action.sign(LIFE);
+        let target = format!("{}?{}", url.path(), url.query().unwrap_or_default());
+        self.send_to(site, method, &target, body, headers).await
+    }
+
+    /// The same for a path and query that are signed, or not.
+    async fn send_to(
+        &self,
+        site: usize,
+        method: Method,
+        target: &str,
+        body: impl Into<Bytes>,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let body = body.into();
         let (client, server) = tokio::io::duplex(256 << 10);
         tokio::spawn(s3::serve_connection(self.faces[site].clone(), server, &self.graceful));
         let (mut sender, conn) = hyper::client::conn::http1::handshake(TokioIo::new(client)).await.unwrap();
         tokio::spawn(conn);
         let length = body.len();
-        let path = format!("{}?{}", url.path(), url.query().unwrap_or_default());
-        let mut request = Request::builder().method(method).uri(path).header("host", "store.test");
+        let mut request = Request::builder().method(method).uri(target).header("host", "store.test");
         request = request.header("content-length", length);
         for (name, value) in headers {
             request = request.header(*name, *value);

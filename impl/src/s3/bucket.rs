@@ -1,6 +1,6 @@
 //! Buckets: their creation, listing, settings and end.
 
-use super::{Account, Face, error, names};
+use super::{Account, Face, error, lock, names};
 use crate::{
     engine::{Bucket, Error},
     env::Env,
@@ -16,7 +16,11 @@ impl<E: Env> Face<E> {
         let account = self.account(&request)?;
         let name = &request.input.bucket;
         let id = names::bucket_id(name, &account.0)?;
-        match self.engine.create_bucket(&id, &[]).await {
+        let has_lock = request.input.object_lock_enabled_for_bucket.unwrap_or(false);
+        // Locks are of versions, which are kept from the bucket's first moment on.
+        let fields: &[_] =
+            if has_lock { &[("versioning", "enabled"), (lock::DOCUMENT, lock::ENABLED)] } else { &[] };
+        match self.engine.create_bucket(&id, fields).await {
             // As in us-east-1, and as tools that make sure of a bucket rely on.
             Ok(_) | Err(Error::BucketAlreadyOwned(_)) => {}
             Err(error) => return Err(error::of(error)),
@@ -102,6 +106,12 @@ impl<E: Env> Face<E> {
         let status = request.input.versioning_configuration.status.as_ref();
         let value = match status.map(dto::BucketVersioningStatus::as_str) {
             Some(dto::BucketVersioningStatus::ENABLED) => "enabled",
+            Some(dto::BucketVersioningStatus::SUSPENDED) if lock::is_on(&bucket) => {
+                return Err(s3_error!(
+                    InvalidBucketState,
+                    "an Object Lock configuration is present on this bucket, so the versioning state cannot be changed"
+                ));
+            }
             Some(dto::BucketVersioningStatus::SUSPENDED) => "suspended",
             _ => return Err(s3_error!(MalformedXML, "Status is Enabled or Suspended")),
         };

@@ -4,13 +4,13 @@
 //! and this site remembers the upload.
 
 use super::{
-    Face, body, condition, error,
+    Face, body, condition, error, lock,
     metadata::{self, Checksums, Headers, summed},
     multipart::{id_of, number_of, record_of},
     write::{context_header, context_of, version_of},
 };
 use crate::{
-    engine::{Bucket, CompleteUpload, Error, GetRequest, UploadId, UploadRow, Written},
+    engine::{Bucket, CompleteUpload, Error, GetRequest, RETENTION, UploadId, UploadRow, Written},
     env::Env,
     object::RecordKey,
 };
@@ -108,7 +108,11 @@ impl<E: Env> Face<E> {
         let upload = self.upload(id, record).await?;
         let parts = parts_of(input)?;
         let condition = condition::of_write(input.if_match.as_ref(), input.if_none_match.as_ref())?;
+        lock::check_write(bucket)?;
         let mut headers = Headers::new();
+        if !upload.headers.contains_key(RETENTION) {
+            lock::add_default(&mut headers, bucket, self.engine.env().wall_ms())?;
+        }
         let kind = Kind::of(&upload);
         if let Some(kind) = &kind {
             let mut sums = Vec::with_capacity(parts.len());

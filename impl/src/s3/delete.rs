@@ -1,6 +1,6 @@
 //! Deleting objects and versions, one or many.
 
-use super::{Face, error, names, write};
+use super::{Face, error, lock, names, write};
 use crate::{
     engine::{Bucket, Condition, Context, DeleteRequest, Deleted, Error},
     env::Env,
@@ -18,11 +18,14 @@ impl<E: Env> Face<E> {
         version_id: Option<&str>,
         context: Option<Context>,
         condition: Option<Condition>,
+        bypass: bool,
     ) -> S3Result<Deleted> {
         let version = names::version(version_id)?;
+        if version.is_none() {
+            lock::check_write(bucket)?;
+        }
         let key = key.to_owned();
-        let request =
-            DeleteRequest { bucket: bucket.id.clone(), key, version, context, condition, bypass: false };
+        let request = DeleteRequest { bucket: bucket.id.clone(), key, version, context, condition, bypass };
         match self.engine.delete(request).await {
             Err(Error::PreconditionFailed(_)) => Err(s3_error!(PreconditionFailed)),
             deleted => deleted.map_err(error::of),
@@ -38,7 +41,8 @@ impl<E: Env> Face<E> {
         let condition = write::condition_of_delete(input.if_match.as_ref())?;
         let context = write::context_of(&request.headers)?;
         let named = input.version_id.as_deref();
-        let deleted = self.delete_one(&bucket, &input.key, named, context, condition).await?;
+        let bypass = input.bypass_governance_retention.unwrap_or(false);
+        let deleted = self.delete_one(&bucket, &input.key, named, context, condition, bypass).await?;
         let marker = deleted
             .marker
             .and_then(|stamp| names::shown_version_id(stamp, deleted.is_null, bucket.versioning));
@@ -56,6 +60,7 @@ impl<E: Env> Face<E> {
         request: S3Request<dto::DeleteObjectsInput>,
     ) -> S3Result<S3Response<dto::DeleteObjectsOutput>> {
         let bucket = self.bucket(&request, &request.input.bucket).await?;
+        let bypass = request.input.bypass_governance_retention.unwrap_or(false);
         let delete = request.input.delete;
         if delete.objects.is_empty() || delete.objects.len() > KEYS_MAX {
             return Err(s3_error!(MalformedXML, "a request names 1 to 1000 objects"));
@@ -65,7 +70,7 @@ impl<E: Env> Face<E> {
         for object in delete.objects {
             let named = object.version_id.as_deref();
             let condition = object.e_tag.map(|etag| Condition::Matches(etag.value().to_owned()));
-            match self.delete_one(&bucket, &object.key, named, None, condition).await {
+            match self.delete_one(&bucket, &object.key, named, None, condition, bypass).await {
                 Ok(deleted) => {
                     let marker = deleted
                         .marker

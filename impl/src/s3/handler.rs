@@ -6,7 +6,7 @@ use hyper::StatusCode;
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 
 /// "Not set", as S3 says it of each kind of setting.
-fn absent(code: &'static str) -> S3Error {
+pub(super) fn absent(code: &'static str) -> S3Error {
     let mut error = S3Error::new(S3ErrorCode::from_bytes(code.as_bytes()).expect("a code is ASCII"));
     error.set_status_code(StatusCode::NOT_FOUND);
     error
@@ -45,6 +45,9 @@ operations! {
     get_object: GetObjectInput => GetObjectOutput,
     get_object_acl: GetObjectAclInput => GetObjectAclOutput,
     get_object_attributes: GetObjectAttributesInput => GetObjectAttributesOutput,
+    get_object_legal_hold: GetObjectLegalHoldInput => GetObjectLegalHoldOutput,
+    get_object_lock_configuration: GetObjectLockConfigurationInput => GetObjectLockConfigurationOutput,
+    get_object_retention: GetObjectRetentionInput => GetObjectRetentionOutput,
     get_object_tagging: GetObjectTaggingInput => GetObjectTaggingOutput,
     head_bucket: HeadBucketInput => HeadBucketOutput,
     head_object: HeadObjectInput => HeadObjectOutput,
@@ -56,6 +59,9 @@ operations! {
     list_parts: ListPartsInput => ListPartsOutput,
     put_bucket_versioning: PutBucketVersioningInput => PutBucketVersioningOutput,
     put_object: PutObjectInput => PutObjectOutput,
+    put_object_legal_hold: PutObjectLegalHoldInput => PutObjectLegalHoldOutput,
+    put_object_lock_configuration: PutObjectLockConfigurationInput => PutObjectLockConfigurationOutput,
+    put_object_retention: PutObjectRetentionInput => PutObjectRetentionOutput,
     put_object_tagging: PutObjectTaggingInput => PutObjectTaggingOutput,
     upload_part: UploadPartInput => UploadPartOutput,
     upload_part_copy: UploadPartCopyInput => UploadPartCopyOutput;
@@ -67,7 +73,6 @@ operations! {
     get_bucket_replication: GetBucketReplicationInput => GetBucketReplicationOutput, "ReplicationConfigurationNotFoundError";
     get_bucket_tagging: GetBucketTaggingInput => GetBucketTaggingOutput, "NoSuchTagSet";
     get_bucket_website: GetBucketWebsiteInput => GetBucketWebsiteOutput, "NoSuchWebsiteConfiguration";
-    get_object_lock_configuration: GetObjectLockConfigurationInput => GetObjectLockConfigurationOutput, "ObjectLockConfigurationNotFoundError";
     get_object_torrent: GetObjectTorrentInput => GetObjectTorrentOutput, "NoSuchKey";
     get_public_access_block: GetPublicAccessBlockInput => GetPublicAccessBlockOutput, "NoSuchPublicAccessBlockConfiguration";
 }

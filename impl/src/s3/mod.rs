@@ -2,8 +2,9 @@
 //!
 //! `s3s` parses, checks signatures and writes XML; the engine knows nothing of HTTP. What lies between is here, and only
 //! types of our own cross to the engine: [`names`] turns buckets, keys and version ids round, [`metadata`] headers,
-//! [`body`] streams with their checksums, [`condition`] the `If-…` headers, [`error`] refusals. Then a file for each
-//! family of operations: [`bucket`], [`read`], [`write`], [`delete`], [`list`], [`multipart`] with [`complete`], [`tagging`]; [`handler`] is
+//! [`body`] streams with their checksums, [`condition`] the `If-…` headers, [`error`] and [`refusal`] what is refused. Then a file for each
+//! family of operations: [`bucket`], [`read`], [`write`], [`delete`], [`list`], [`multipart`] with [`complete`], [`tagging`],
+//! [`locking`] by the rules in [`lock`]; [`handler`] is
 //! the table of them, [`access`] says who may do what, [`service`] puts it together, with [`front`] before and after `s3s`
 //! and [`idle`] around what clients send.
 
@@ -12,16 +13,20 @@ mod body;
 mod bucket;
 mod complete;
 mod condition;
+mod date;
 mod delete;
 mod error;
 mod front;
 mod handler;
 mod idle;
 mod list;
+mod lock;
+mod locking;
 mod metadata;
 mod multipart;
 mod names;
 mod read;
+mod refusal;
 mod service;
 mod tagging;
 mod write;

@@ -8,6 +8,7 @@ use super::{
     condition::Conditions,
     error,
     list::page_size,
+    lock,
     metadata::{self, Checksums, summed, unbase64},
     names,
 };
@@ -44,6 +45,7 @@ impl<E: Env> Face<E> {
         let bucket = self.bucket(&request, &request.input.bucket).await?;
         let account = self.account(&request)?;
         let mut headers = metadata::of_request(&request.headers)?;
+        headers.extend(lock::of_request(&bucket, &request.headers, self.engine.env().wall_ms())?);
         let algorithm = metadata::algorithm_of(&request.headers)?;
         let asked = request.input.checksum_type.as_ref().map(|kind| kind.as_str().to_owned());
         let kind = algorithm.map(|algorithm| {

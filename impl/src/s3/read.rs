@@ -5,6 +5,7 @@ use super::{
     condition::Conditions,
     error,
     list::page_size,
+    locking,
     metadata::{self, Checksums, summed},
     multipart::number_of,
     names,
@@ -57,6 +58,12 @@ macro_rules! told {
             e_tag: Some(dto::ETag::Strong($shown.facts.etag)),
             last_modified: Some($shown.facts.last_modified),
             metadata: metadata::user(headers),
+            object_lock_legal_hold_status: $object.lock.legal_hold.map(locking::hold_status),
+            object_lock_mode: $object.lock.retention.map(|retention| locking::mode(retention.mode)),
+            object_lock_retain_until_date: $object
+                .lock
+                .retention
+                .map(|retention| names::at_ms(retention.until_ms)),
             parts_count: $shown.parts_count,
             version_id: $shown.facts.version_id,
             website_redirect_location: of("x-amz-website-redirect-location"),

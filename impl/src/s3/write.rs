@@ -4,7 +4,7 @@ use super::{
     Face,
     body::{self, Expected, Taken},
     condition::{self, Conditions},
-    error,
+    error, lock,
     metadata::{self, Checksums, Headers, summed},
     names,
     read::Facts,
@@ -33,6 +33,7 @@ impl<E: Env> Face<E> {
             return Err(s3_error!(EntityTooLarge));
         }
         let mut headers = metadata::of_request(&request.headers)?;
+        headers.extend(lock::of_new_version(&bucket, &request.headers, self.engine.env().wall_ms())?);
         let condition = condition::of_write(input.if_match.as_ref(), input.if_none_match.as_ref())?;
         let context = context_of(&request.headers)?;
         let algorithm = metadata::algorithm_of(&request.headers)?.unwrap_or(ALGORITHM);
@@ -113,7 +114,9 @@ impl<E: Env> Face<E> {
             ));
         }
         let requested = metadata::of_request(&request.headers)?;
+        let locks = lock::of_new_version(&bucket, &request.headers, self.engine.env().wall_ms())?;
         let mut headers = headers_of_copy(&object, requested, replaces_metadata, replaces_tags);
+        headers.extend(locks);
         let stored_algorithm = object.content.headers.get(metadata::CHECKSUM_ALGORITHM).map(String::as_str);
         let stored_algorithm =
             metadata::ALGORITHMS.iter().map(|(name, _)| *name).find(|name| Some(*name) == stored_algorithm);
@@ -169,7 +172,11 @@ fn headers_of_copy<E: Env>(
     };
     let mut headers = if replaces_metadata { requested } else { object.content.headers.clone() };
     let of_body = [metadata::CHECKSUM_ALGORITHM, metadata::CHECKSUM_TYPE, metadata::TAGGING];
-    headers.retain(|name, _| !of_body.contains(&name.as_str()) && !name.starts_with("x-amz-checksum-"));
+    // Nor are a version's lock and access its copy's.
+    let others = ["x-amz-checksum-", "x-anabranch-"];
+    headers.retain(|name, _| {
+        !of_body.contains(&name.as_str()) && !others.iter().any(|prefix| name.starts_with(prefix))
+    });
     headers.extend(tags.map(|tags| (metadata::TAGGING.to_owned(), tags)));
     headers
 }
