@@ -1,6 +1,8 @@
 //! The S3 face of two replicating sites, spoken to over HTTP with signed requests.
 #![expect(clippy::disallowed_methods, reason = "the test is outside the seams: it drives the real runtime")]
 
+#[path = "s3/access.rs"]
+mod access;
 #[path = "s3/ask.rs"]
 mod ask;
 #[path = "s3/details.rs"]

@@ -1,8 +1,10 @@
-//! Who may do what: keys and the accounts that they speak for.
+//! Who asks: keys and the accounts that they speak for.
 //!
-//! `s3s` compares signatures; here are the guards that its release lacks. An unsigned `x-amz-…` header on a signed request
-//! would run with the signer's rights (a presigned PUT with an added `x-amz-copy-source` becomes a copy), and signatures of
-//! version 2 are taken in URLs and forms only. That a presigned URL lives seven days at most is seen to in [`front`](super::front).
+//! A request that is not signed is nobody's; what it may do is decided where everything is, in
+//! [`authorize`](super::authorize). `s3s` compares signatures; here are the guards that its release lacks. An unsigned
+//! `x-amz-…` header on a signed request would run with the signer's rights (a presigned PUT with an added
+//! `x-amz-copy-source` becomes a copy), and signatures of version 2 are taken in URLs and forms only. That a presigned URL
+//! lives seven days at most is seen to in [`front`](super::front).
 
 use super::service::Operation;
 use s3s::{
@@ -58,6 +60,12 @@ impl Keys {
         self.first.get(access_key).or_else(|| shared.get(access_key)).map(take)
     }
 
+    /// Whether an account has a key.
+    pub(super) fn knows(&self, account: &Account) -> bool {
+        let shared = self.shared.read().unwrap_or_else(PoisonError::into_inner);
+        self.first.values().chain(shared.values()).any(|(_, known)| known == account)
+    }
+
     /// The account of an access key.
     pub(super) fn account(&self, access_key: &str) -> Option<Account> {
         self.find(access_key, |(_, account)| account.clone())
@@ -84,9 +92,6 @@ impl S3Access for Auth {
         let name = cx.s3_op().name().to_owned();
         if let Some(operation) = cx.extensions_mut().get::<Operation>() {
             let _ = operation.0.set(name);
-        }
-        if cx.credentials().is_none() {
-            return Err(s3_error!(AccessDenied, "sign the request"));
         }
         let query = cx.uri().query().unwrap_or_default().to_owned();
         if !self.allow_sigv2 && parameter(&query, "AWSAccessKeyId").is_some() {

@@ -1,6 +1,11 @@
 //! Buckets: their creation, listing, settings and end.
 
-use super::{Account, Face, error, lock, names};
+use super::{
+    Face,
+    acl::{Acl, Ownership},
+    action::Action,
+    error, lock, names, ownership,
+};
 use crate::{
     engine::{Bucket, Error},
     env::Env,
@@ -16,13 +21,31 @@ impl<E: Env> Face<E> {
         let account = self.account(&request)?;
         let name = &request.input.bucket;
         let id = names::bucket_id(name, &account.0)?;
-        let has_lock = request.input.object_lock_enabled_for_bucket.unwrap_or(false);
-        // Locks are of versions, which are kept from the bucket's first moment on.
-        let fields: &[_] =
-            if has_lock { &[("versioning", "enabled"), (lock::DOCUMENT, lock::ENABLED)] } else { &[] };
-        match self.engine.create_bucket(&id, fields).await {
+        let asked = self.asked(&request.headers)?;
+        let acl = Acl::of_headers(asked.canned, asked.grants, &account.0, &account.0)?;
+        let stored = ownership::stored(&acl);
+        let mut fields = Vec::new();
+        if acl != ownership::private(&account.0) {
+            fields.push((ownership::ACL_DOCUMENT, stored.as_str()));
+        }
+        if let Some(controls) = &request.input.object_ownership {
+            let controls = Ownership::parse(controls.as_str())?;
+            controls.check_bucket(&acl)?;
+            fields.push((ownership::DOCUMENT, controls.name()));
+        }
+        if request.input.object_lock_enabled_for_bucket.unwrap_or(false) {
+            // Locks are of versions, which are kept from the bucket's first moment on.
+            fields.extend([("versioning", "enabled"), (lock::DOCUMENT, lock::ENABLED)]);
+        }
+        match self.engine.create_bucket(&id, &fields).await {
+            Ok(_) => {}
             // As in us-east-1, and as tools that make sure of a bucket rely on.
-            Ok(_) | Err(Error::BucketAlreadyOwned(_)) => {}
+            Err(Error::BucketAlreadyOwned(_)) => {
+                let bucket = self.resolve(&request, name).await?;
+                if ownership::of_bucket(&bucket) != acl {
+                    return Err(s3_error!(BucketAlreadyExists, "the bucket exists and has another ACL"));
+                }
+            }
             Err(error) => return Err(error::of(error)),
         }
         Ok(S3Response::new(dto::CreateBucketOutput { location: Some(format!("/{name}")) }))
@@ -50,7 +73,7 @@ impl<E: Env> Face<E> {
         Ok(S3Response::new(dto::ListBucketsOutput {
             buckets: Some(buckets.collect()),
             continuation_token: next,
-            owner: Some(owner(&account)),
+            owner: Some(ownership::told(&account.0)),
             prefix: request.input.prefix,
         }))
     }
@@ -59,7 +82,7 @@ impl<E: Env> Face<E> {
         &self,
         request: S3Request<dto::HeadBucketInput>,
     ) -> S3Result<S3Response<dto::HeadBucketOutput>> {
-        self.bucket(&request, &request.input.bucket).await?;
+        self.bucket(&request, &request.input.bucket, Action::LIST_BUCKET).await?;
         let output = dto::HeadBucketOutput { bucket_region: Some(self.region.clone()), ..Default::default() };
         Ok(S3Response::new(output))
     }
@@ -68,7 +91,7 @@ impl<E: Env> Face<E> {
         &self,
         request: S3Request<dto::DeleteBucketInput>,
     ) -> S3Result<S3Response<dto::DeleteBucketOutput>> {
-        let bucket = self.bucket(&request, &request.input.bucket).await?;
+        let bucket = self.bucket(&request, &request.input.bucket, Action::DELETE_BUCKET).await?;
         self.engine.delete_bucket(&bucket.id).await.map_err(error::of)?;
         Ok(S3Response::with_status(dto::DeleteBucketOutput {}, hyper::StatusCode::NO_CONTENT))
     }
@@ -77,7 +100,7 @@ impl<E: Env> Face<E> {
         &self,
         request: S3Request<dto::GetBucketLocationInput>,
     ) -> S3Result<S3Response<dto::GetBucketLocationOutput>> {
-        self.bucket(&request, &request.input.bucket).await?;
+        self.bucket(&request, &request.input.bucket, Action::GET_BUCKET_LOCATION).await?;
         // The first region has no name in this answer.
         let region = (self.region != "us-east-1").then(|| self.region.clone());
         let location_constraint = region.map(dto::BucketLocationConstraint::from);
@@ -88,7 +111,7 @@ impl<E: Env> Face<E> {
         &self,
         request: S3Request<dto::GetBucketVersioningInput>,
     ) -> S3Result<S3Response<dto::GetBucketVersioningOutput>> {
-        let bucket = self.bucket(&request, &request.input.bucket).await?;
+        let bucket = self.bucket(&request, &request.input.bucket, Action::GET_BUCKET_VERSIONING).await?;
         let status = match bucket.versioning {
             Versioning::Unversioned => None,
             Versioning::Enabled => Some(dto::BucketVersioningStatus::ENABLED),
@@ -102,7 +125,7 @@ impl<E: Env> Face<E> {
         &self,
         request: S3Request<dto::PutBucketVersioningInput>,
     ) -> S3Result<S3Response<dto::PutBucketVersioningOutput>> {
-        let bucket = self.bucket(&request, &request.input.bucket).await?;
+        let bucket = self.bucket(&request, &request.input.bucket, Action::PUT_BUCKET_VERSIONING).await?;
         let status = request.input.versioning_configuration.status.as_ref();
         let value = match status.map(dto::BucketVersioningStatus::as_str) {
             Some(dto::BucketVersioningStatus::ENABLED) => "enabled",
@@ -118,32 +141,4 @@ impl<E: Env> Face<E> {
         self.engine.configure_bucket(&bucket.id, "versioning", value).await.map_err(error::of)?;
         Ok(S3Response::new(dto::PutBucketVersioningOutput {}))
     }
-
-    pub(super) async fn get_bucket_acl(
-        &self,
-        request: S3Request<dto::GetBucketAclInput>,
-    ) -> S3Result<S3Response<dto::GetBucketAclOutput>> {
-        self.bucket(&request, &request.input.bucket).await?;
-        let account = self.account(&request)?;
-        let grants = Some(vec![full_control(&account)]);
-        Ok(S3Response::new(dto::GetBucketAclOutput { grants, owner: Some(owner(&account)) }))
-    }
-}
-
-/// An account as answers name it.
-pub(super) fn owner(account: &Account) -> dto::Owner {
-    dto::Owner { display_name: Some(account.0.clone()), id: Some(account.0.clone()) }
-}
-
-/// The one grant that there is: everything, to the owner.
-pub(super) fn full_control(account: &Account) -> dto::Grant {
-    let grantee = dto::Grantee {
-        display_name: Some(account.0.clone()),
-        email_address: None,
-        id: Some(account.0.clone()),
-        type_: dto::Type::from_static(dto::Type::CANONICAL_USER),
-        uri: None,
-    };
-    let permission = dto::Permission::from_static(dto::Permission::FULL_CONTROL);
-    dto::Grant { grantee: Some(grantee), permission: Some(permission) }
 }

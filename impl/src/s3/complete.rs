@@ -4,7 +4,9 @@
 //! and this site remembers the upload.
 
 use super::{
-    Face, body, condition, error, lock,
+    Face,
+    action::Action,
+    body, condition, error, lock,
     metadata::{self, Checksums, Headers, summed},
     multipart::{id_of, number_of, record_of},
     write::{context_header, context_of, version_of},
@@ -72,8 +74,8 @@ impl<E: Env> Face<E> {
         &self,
         request: S3Request<Input>,
     ) -> S3Result<S3Response<dto::CompleteMultipartUploadOutput>> {
-        let bucket = self.bucket(&request, &request.input.bucket).await?;
         let input = &request.input;
+        let bucket = self.bucket_of(&request, &input.bucket, &input.key, Action::PUT_OBJECT).await?;
         let id = id_of(&input.upload_id)?;
         let record = record_of(&bucket, &input.key)?;
         let Completed { written, checksums, checksum_type } =

@@ -1,6 +1,6 @@
 //! Deleting objects and versions, one or many.
 
-use super::{Face, error, lock, names, write};
+use super::{Face, action::Action, authorize::About, error, lock, names, write};
 use crate::{
     engine::{Bucket, Condition, Context, DeleteRequest, Deleted, Error},
     env::Env,
@@ -11,15 +11,17 @@ use s3s::{S3Request, S3Response, S3Result, dto, s3_error};
 const KEYS_MAX: usize = 1000;
 
 impl<E: Env> Face<E> {
-    async fn delete_one(
+    async fn delete_one<T>(
         &self,
+        request: &S3Request<T>,
         bucket: &Bucket,
         key: &str,
         version_id: Option<&str>,
         context: Option<Context>,
         condition: Option<Condition>,
-        bypass: bool,
     ) -> S3Result<Deleted> {
+        self.check(request, bucket, Action::DELETE_OBJECT.on_version(version_id), &About::key(key))?;
+        let bypass = self.bypasses(request, bucket, key)?;
         let version = names::version(version_id)?;
         if version.is_none() {
             lock::check_write(bucket)?;
@@ -36,13 +38,12 @@ impl<E: Env> Face<E> {
         &self,
         request: S3Request<dto::DeleteObjectInput>,
     ) -> S3Result<S3Response<dto::DeleteObjectOutput>> {
-        let bucket = self.bucket(&request, &request.input.bucket).await?;
+        let bucket = self.resolve(&request, &request.input.bucket).await?;
         let input = &request.input;
         let condition = write::condition_of_delete(input.if_match.as_ref())?;
         let context = write::context_of(&request.headers)?;
         let named = input.version_id.as_deref();
-        let bypass = input.bypass_governance_retention.unwrap_or(false);
-        let deleted = self.delete_one(&bucket, &input.key, named, context, condition, bypass).await?;
+        let deleted = self.delete_one(&request, &bucket, &input.key, named, context, condition).await?;
         let marker = deleted
             .marker
             .and_then(|stamp| names::shown_version_id(stamp, deleted.is_null, bucket.versioning));
@@ -59,18 +60,17 @@ impl<E: Env> Face<E> {
         &self,
         request: S3Request<dto::DeleteObjectsInput>,
     ) -> S3Result<S3Response<dto::DeleteObjectsOutput>> {
-        let bucket = self.bucket(&request, &request.input.bucket).await?;
-        let bypass = request.input.bypass_governance_retention.unwrap_or(false);
-        let delete = request.input.delete;
+        let bucket = self.resolve(&request, &request.input.bucket).await?;
+        let delete = &request.input.delete;
         if delete.objects.is_empty() || delete.objects.len() > KEYS_MAX {
             return Err(s3_error!(MalformedXML, "a request names 1 to 1000 objects"));
         }
         let is_quiet = delete.quiet.unwrap_or(false);
         let (mut done, mut failed) = (Vec::new(), Vec::new());
-        for object in delete.objects {
+        for object in delete.objects.clone() {
             let named = object.version_id.as_deref();
             let condition = object.e_tag.map(|etag| Condition::Matches(etag.value().to_owned()));
-            match self.delete_one(&bucket, &object.key, named, None, condition, bypass).await {
+            match self.delete_one(&request, &bucket, &object.key, named, None, condition).await {
                 Ok(deleted) => {
                     let marker = deleted
                         .marker

@@ -1,6 +1,6 @@
 //! The table of operations: what is here answers, everything else is 501.
 
-use super::Face;
+use super::{Face, action::Action};
 use crate::env::Env;
 use hyper::StatusCode;
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
@@ -14,7 +14,7 @@ pub(super) fn absent(code: &'static str) -> S3Error {
 
 /// Each operation by its method on [`Face`].
 macro_rules! operations {
-    ($($name:ident: $input:ident => $output:ident),* $(,)?; $($absent:ident: $absent_input:ident => $absent_output:ident, $code:literal);* $(;)?) => {
+    ($($name:ident: $input:ident => $output:ident),* $(,)?; $($absent:ident: $absent_input:ident => $absent_output:ident, $action:ident, $code:literal);* $(;)?) => {
         #[async_trait::async_trait]
         impl<E: Env> S3 for Face<E> {
             $(async fn $name(&self, request: S3Request<dto::$input>) -> S3Result<S3Response<dto::$output>> {
@@ -22,7 +22,7 @@ macro_rules! operations {
             })*
             // What no bucket or object has: clients ask for it and take the code for "not set".
             $(async fn $absent(&self, request: S3Request<dto::$absent_input>) -> S3Result<S3Response<dto::$absent_output>> {
-                self.bucket(&request, &request.input.bucket).await?;
+                self.bucket(&request, &request.input.bucket, Action::$action).await?;
                 Err(absent($code))
             })*
         }
@@ -36,10 +36,12 @@ operations! {
     create_bucket: CreateBucketInput => CreateBucketOutput,
     create_multipart_upload: CreateMultipartUploadInput => CreateMultipartUploadOutput,
     delete_bucket: DeleteBucketInput => DeleteBucketOutput,
+    delete_bucket_ownership_controls: DeleteBucketOwnershipControlsInput => DeleteBucketOwnershipControlsOutput,
     delete_object: DeleteObjectInput => DeleteObjectOutput,
     delete_object_tagging: DeleteObjectTaggingInput => DeleteObjectTaggingOutput,
     delete_objects: DeleteObjectsInput => DeleteObjectsOutput,
     get_bucket_acl: GetBucketAclInput => GetBucketAclOutput,
+    get_bucket_ownership_controls: GetBucketOwnershipControlsInput => GetBucketOwnershipControlsOutput,
     get_bucket_location: GetBucketLocationInput => GetBucketLocationOutput,
     get_bucket_versioning: GetBucketVersioningInput => GetBucketVersioningOutput,
     get_object: GetObjectInput => GetObjectOutput,
@@ -57,8 +59,11 @@ operations! {
     list_objects: ListObjectsInput => ListObjectsOutput,
     list_objects_v2: ListObjectsV2Input => ListObjectsV2Output,
     list_parts: ListPartsInput => ListPartsOutput,
+    put_bucket_acl: PutBucketAclInput => PutBucketAclOutput,
+    put_bucket_ownership_controls: PutBucketOwnershipControlsInput => PutBucketOwnershipControlsOutput,
     put_bucket_versioning: PutBucketVersioningInput => PutBucketVersioningOutput,
     put_object: PutObjectInput => PutObjectOutput,
+    put_object_acl: PutObjectAclInput => PutObjectAclOutput,
     put_object_legal_hold: PutObjectLegalHoldInput => PutObjectLegalHoldOutput,
     put_object_lock_configuration: PutObjectLockConfigurationInput => PutObjectLockConfigurationOutput,
     put_object_retention: PutObjectRetentionInput => PutObjectRetentionOutput,
@@ -66,13 +71,13 @@ operations! {
     upload_part: UploadPartInput => UploadPartOutput,
     upload_part_copy: UploadPartCopyInput => UploadPartCopyOutput;
 
-    get_bucket_cors: GetBucketCorsInput => GetBucketCorsOutput, "NoSuchCORSConfiguration";
-    get_bucket_encryption: GetBucketEncryptionInput => GetBucketEncryptionOutput, "ServerSideEncryptionConfigurationNotFoundError";
-    get_bucket_lifecycle_configuration: GetBucketLifecycleConfigurationInput => GetBucketLifecycleConfigurationOutput, "NoSuchLifecycleConfiguration";
-    get_bucket_policy: GetBucketPolicyInput => GetBucketPolicyOutput, "NoSuchBucketPolicy";
-    get_bucket_replication: GetBucketReplicationInput => GetBucketReplicationOutput, "ReplicationConfigurationNotFoundError";
-    get_bucket_tagging: GetBucketTaggingInput => GetBucketTaggingOutput, "NoSuchTagSet";
-    get_bucket_website: GetBucketWebsiteInput => GetBucketWebsiteOutput, "NoSuchWebsiteConfiguration";
-    get_object_torrent: GetObjectTorrentInput => GetObjectTorrentOutput, "NoSuchKey";
-    get_public_access_block: GetPublicAccessBlockInput => GetPublicAccessBlockOutput, "NoSuchPublicAccessBlockConfiguration";
+    get_bucket_cors: GetBucketCorsInput => GetBucketCorsOutput, GET_BUCKET_CORS, "NoSuchCORSConfiguration";
+    get_bucket_encryption: GetBucketEncryptionInput => GetBucketEncryptionOutput, GET_ENCRYPTION, "ServerSideEncryptionConfigurationNotFoundError";
+    get_bucket_lifecycle_configuration: GetBucketLifecycleConfigurationInput => GetBucketLifecycleConfigurationOutput, GET_LIFECYCLE, "NoSuchLifecycleConfiguration";
+    get_bucket_policy: GetBucketPolicyInput => GetBucketPolicyOutput, GET_BUCKET_POLICY, "NoSuchBucketPolicy";
+    get_bucket_replication: GetBucketReplicationInput => GetBucketReplicationOutput, GET_REPLICATION, "ReplicationConfigurationNotFoundError";
+    get_bucket_tagging: GetBucketTaggingInput => GetBucketTaggingOutput, GET_BUCKET_TAGGING, "NoSuchTagSet";
+    get_bucket_website: GetBucketWebsiteInput => GetBucketWebsiteOutput, GET_BUCKET_WEBSITE, "NoSuchWebsiteConfiguration";
+    get_object_torrent: GetObjectTorrentInput => GetObjectTorrentOutput, LIST_BUCKET, "NoSuchKey";
+    get_public_access_block: GetPublicAccessBlockInput => GetPublicAccessBlockOutput, GET_BUCKET_PUBLIC_ACCESS_BLOCK, "NoSuchPublicAccessBlockConfiguration";
 }

@@ -2,9 +2,9 @@
 //!
 //! Where a listing goes on is told in keys and version ids alone, so a client may go on at another site.
 
-use super::{Face, bucket, error, metadata, names};
+use super::{Face, action::Action, error, metadata, names, ownership};
 use crate::{
-    engine::{After, Item, ListRequest, Listed, Page, VersionKind},
+    engine::{After, Bucket, Item, ListRequest, Listed, Page, Summary, VersionKind},
     env::Env,
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -92,21 +92,29 @@ struct Shown {
 }
 
 impl Shown {
-    fn of(page: Page, encoding: Encoding, owner: Option<&dto::Owner>) -> Self {
+    fn of(page: Page, encoding: Encoding, bucket: &Bucket, with_owner: bool) -> Self {
         let mut shown = Self { contents: Vec::new(), prefixes: Vec::new() };
         for item in page.items {
             match item {
                 Item::Prefix(prefix) => {
                     shown.prefixes.push(dto::CommonPrefix { prefix: Some(encoding.of_text(&prefix)) });
                 }
-                Item::Version(listed) => shown.contents.extend(object(listed, encoding, owner)),
+                Item::Version(listed) => {
+                    let owner =
+                        listed.content.as_ref().filter(|_| with_owner).map(|content| owner(content, bucket));
+                    shown.contents.extend(object(listed, encoding, owner));
+                }
             }
         }
         shown
     }
 }
 
-fn object(listed: Listed, encoding: Encoding, owner: Option<&dto::Owner>) -> Option<dto::Object> {
+fn owner(content: &Summary, bucket: &Bucket) -> dto::Owner {
+    ownership::told(&ownership::owner_of(&content.headers, bucket))
+}
+
+fn object(listed: Listed, encoding: Encoding, owner: Option<dto::Owner>) -> Option<dto::Object> {
     let content = listed.content?;
     let of_checksum = |name: &str| content.headers.get(name).cloned();
     Some(dto::Object {
@@ -116,7 +124,7 @@ fn object(listed: Listed, encoding: Encoding, owner: Option<&dto::Owner>) -> Opt
         e_tag: Some(dto::ETag::Strong(content.etag)),
         key: Some(encoding.of_text(&listed.key)),
         last_modified: Some(names::written_at(listed.version)),
-        owner: owner.cloned(),
+        owner,
         restore_status: None,
         size: Some(content.size.cast_signed()),
         storage_class: Some(dto::ObjectStorageClass::from_static(dto::ObjectStorageClass::STANDARD)),
@@ -128,12 +136,11 @@ impl<E: Env> Face<E> {
         &self,
         request: S3Request<dto::ListObjectsInput>,
     ) -> S3Result<S3Response<dto::ListObjectsOutput>> {
-        let bucket = self.bucket(&request, &request.input.bucket).await?;
-        let owner = bucket::owner(&self.account(&request)?);
+        let bucket = self.bucket(&request, &request.input.bucket, Action::LIST_BUCKET).await?;
         let input = request.input;
         let (encoding, max) = (Encoding::of(input.encoding_type.as_ref())?, page_size(input.max_keys)?);
         let page = self.engine.list(ListRequest {
-            bucket: bucket.id,
+            bucket: bucket.id.clone(),
             prefix: input.prefix.clone().unwrap_or_default(),
             delimiter: input.delimiter.clone().unwrap_or_default(),
             after: after(input.marker.as_deref(), input.delimiter.as_deref()),
@@ -147,7 +154,7 @@ impl<E: Env> Face<E> {
             After::Key(text) | After::Prefix(text) => Some(encoding.of_text(text)),
             After::Start | After::Version(..) => None,
         });
-        let Shown { contents, prefixes } = Shown::of(page, encoding, Some(&owner));
+        let Shown { contents, prefixes } = Shown::of(page, encoding, &bucket, true);
         Ok(S3Response::new(dto::ListObjectsOutput {
             name: Some(input.bucket),
             prefix: Some(encoding.of_option(input.prefix.as_ref()).unwrap_or_default()),
@@ -167,8 +174,7 @@ impl<E: Env> Face<E> {
         &self,
         request: S3Request<dto::ListObjectsV2Input>,
     ) -> S3Result<S3Response<dto::ListObjectsV2Output>> {
-        let bucket = self.bucket(&request, &request.input.bucket).await?;
-        let owner = bucket::owner(&self.account(&request)?);
+        let bucket = self.bucket(&request, &request.input.bucket, Action::LIST_BUCKET).await?;
         let input = request.input;
         let (encoding, max) = (Encoding::of(input.encoding_type.as_ref())?, page_size(input.max_keys)?);
         let after = match input.continuation_token.as_deref() {
@@ -176,7 +182,7 @@ impl<E: Env> Face<E> {
             _ => after(input.start_after.as_deref(), input.delimiter.as_deref()),
         };
         let page = self.engine.list(ListRequest {
-            bucket: bucket.id,
+            bucket: bucket.id.clone(),
             prefix: input.prefix.clone().unwrap_or_default(),
             delimiter: input.delimiter.clone().unwrap_or_default(),
             after,
@@ -187,7 +193,7 @@ impl<E: Env> Face<E> {
         let next = page.next.clone();
         let key_count = i32::try_from(page.items.len()).ok();
         let fetch_owner = input.fetch_owner.unwrap_or(false);
-        let Shown { contents, prefixes } = Shown::of(page, encoding, fetch_owner.then_some(&owner));
+        let Shown { contents, prefixes } = Shown::of(page, encoding, &bucket, fetch_owner);
         Ok(S3Response::new(dto::ListObjectsV2Output {
             name: Some(input.bucket),
             prefix: Some(encoding.of_option(input.prefix.as_ref()).unwrap_or_default()),
@@ -209,12 +215,11 @@ impl<E: Env> Face<E> {
         &self,
         request: S3Request<dto::ListObjectVersionsInput>,
     ) -> S3Result<S3Response<dto::ListObjectVersionsOutput>> {
-        let bucket = self.bucket(&request, &request.input.bucket).await?;
-        let owner = bucket::owner(&self.account(&request)?);
+        let bucket = self.bucket(&request, &request.input.bucket, Action::LIST_BUCKET_VERSIONS).await?;
         let input = request.input;
         let (encoding, max) = (Encoding::of(input.encoding_type.as_ref())?, page_size(input.max_keys)?);
         let page = self.engine.list(ListRequest {
-            bucket: bucket.id,
+            bucket: bucket.id.clone(),
             prefix: input.prefix.clone().unwrap_or_default(),
             delimiter: input.delimiter.clone().unwrap_or_default(),
             after: match (&input.key_marker, input.version_id_marker.as_deref().filter(|id| !id.is_empty())) {
@@ -247,24 +252,25 @@ impl<E: Env> Face<E> {
             let id = if listed.is_null { "null".to_owned() } else { names::version_id(listed.version) };
             let is_latest = Some(listed.kind == VersionKind::Current);
             let last_modified = Some(names::written_at(listed.version));
-            if listed.content.is_none() {
+            let Some(content) = &listed.content else {
                 markers.push(dto::DeleteMarkerEntry {
                     is_latest,
                     key: Some(encoding.of_text(&listed.key)),
                     last_modified,
-                    owner: Some(owner.clone()),
+                    owner: Some(ownership::told(bucket.id.owner())),
                     version_id: Some(id),
                 });
                 continue;
-            }
-            versions.extend(object(listed, encoding, None).map(|object| dto::ObjectVersion {
+            };
+            let owner = owner(content, &bucket);
+            versions.extend(object(listed, encoding, Some(owner)).map(|object| dto::ObjectVersion {
                 checksum_algorithm: object.checksum_algorithm,
                 checksum_type: object.checksum_type,
                 e_tag: object.e_tag,
                 is_latest,
                 key: object.key,
                 last_modified,
-                owner: Some(owner.clone()),
+                owner: object.owner,
                 restore_status: None,
                 size: object.size,
                 storage_class: Some(dto::ObjectVersionStorageClass::from_static(

@@ -128,13 +128,6 @@ pub(super) fn check_write(bucket: &Bucket) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The lock that a new version is born with: what its request asks for, else what the bucket gives.
-pub(super) fn of_new_version(bucket: &Bucket, headers: &HeaderMap, now_ms: u64) -> Result<Headers, Refusal> {
-    let mut born = of_request(bucket, headers, now_ms)?;
-    add_default(&mut born, bucket, now_ms)?;
-    Ok(born)
-}
-
 /// The lock that a request's headers ask for.
 pub(super) fn of_request(bucket: &Bucket, headers: &HeaderMap, now_ms: u64) -> Result<Headers, Refusal> {
     check_write(bucket)?;

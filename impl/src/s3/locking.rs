@@ -1,13 +1,17 @@
 //! The operations of object lock: a bucket's configuration, and the retention and legal hold of a version.
 
 use super::{
-    Face, error,
+    Face,
+    action::Action,
+    authorize::About,
+    error,
     handler::absent,
     lock::{self, DefaultRetention, Period},
+    metadata::Headers,
     names,
 };
 use crate::{
-    engine::{Change, VersionRef},
+    engine::{Bucket, Change, LEGAL_HOLD, RETENTION, VersionRef},
     env::Env,
     object::{Versioning, lock::Mode},
 };
@@ -18,7 +22,7 @@ impl<E: Env> Face<E> {
         &self,
         request: S3Request<dto::GetObjectLockConfigurationInput>,
     ) -> S3Result<S3Response<dto::GetObjectLockConfigurationOutput>> {
-        let bucket = self.bucket(&request, &request.input.bucket).await?;
+        let bucket = self.bucket(&request, &request.input.bucket, Action::GET_BUCKET_OBJECT_LOCK).await?;
         if !lock::is_on(&bucket) {
             return Err(absent("ObjectLockConfigurationNotFoundError"));
         }
@@ -40,7 +44,7 @@ impl<E: Env> Face<E> {
         &self,
         request: S3Request<dto::PutObjectLockConfigurationInput>,
     ) -> S3Result<S3Response<dto::PutObjectLockConfigurationOutput>> {
-        let bucket = self.bucket(&request, &request.input.bucket).await?;
+        let bucket = self.bucket(&request, &request.input.bucket, Action::PUT_BUCKET_OBJECT_LOCK).await?;
         let Some(configuration) = &request.input.object_lock_configuration else {
             return Err(s3_error!(MalformedXML, "send an ObjectLockConfiguration"));
         };
@@ -67,7 +71,7 @@ impl<E: Env> Face<E> {
         request: S3Request<dto::GetObjectRetentionInput>,
     ) -> S3Result<S3Response<dto::GetObjectRetentionOutput>> {
         let input = &request.input;
-        let bucket = self.bucket(&request, &input.bucket).await?;
+        let bucket = self.bucket_of(&request, &input.bucket, &input.key, Action::GET_RETENTION).await?;
         lock::check_on(&bucket)?;
         let object = self.find(&bucket, &input.key, input.version_id.as_deref()).await?;
         let Some(retention) = object.lock.retention else {
@@ -85,7 +89,7 @@ impl<E: Env> Face<E> {
         request: S3Request<dto::PutObjectRetentionInput>,
     ) -> S3Result<S3Response<dto::PutObjectRetentionOutput>> {
         let input = &request.input;
-        let bucket = self.bucket(&request, &input.bucket).await?;
+        let bucket = self.bucket_of(&request, &input.bucket, &input.key, Action::PUT_RETENTION).await?;
         lock::check_on(&bucket)?;
         let sent = input.retention.as_ref();
         let mode = sent.and_then(|retention| retention.mode.as_ref());
@@ -96,7 +100,7 @@ impl<E: Env> Face<E> {
             self.engine.env().wall_ms(),
         )?;
         let object = self.find(&bucket, &input.key, input.version_id.as_deref()).await?;
-        let bypass = input.bypass_governance_retention.unwrap_or(false);
+        let bypass = self.bypasses(&request, &bucket, &input.key)?;
         let (version, change) = (VersionRef::Dot(object.version.dot), Change::Retention(retention, bypass));
         self.engine.change(&bucket.id, &input.key, Some(version), change).await.map_err(error::of)?;
         Ok(S3Response::new(dto::PutObjectRetentionOutput::default()))
@@ -107,7 +111,7 @@ impl<E: Env> Face<E> {
         request: S3Request<dto::GetObjectLegalHoldInput>,
     ) -> S3Result<S3Response<dto::GetObjectLegalHoldOutput>> {
         let input = &request.input;
-        let bucket = self.bucket(&request, &input.bucket).await?;
+        let bucket = self.bucket_of(&request, &input.bucket, &input.key, Action::GET_LEGAL_HOLD).await?;
         lock::check_on(&bucket)?;
         let object = self.find(&bucket, &input.key, input.version_id.as_deref()).await?;
         let Some(hold) = object.lock.legal_hold else {
@@ -122,7 +126,7 @@ impl<E: Env> Face<E> {
         request: S3Request<dto::PutObjectLegalHoldInput>,
     ) -> S3Result<S3Response<dto::PutObjectLegalHoldOutput>> {
         let input = &request.input;
-        let bucket = self.bucket(&request, &input.bucket).await?;
+        let bucket = self.bucket_of(&request, &input.bucket, &input.key, Action::PUT_LEGAL_HOLD).await?;
         lock::check_on(&bucket)?;
         let status = input.legal_hold.as_ref().and_then(|hold| hold.status.as_ref());
         let hold = lock::parse_legal_hold(status.map_or("", dto::ObjectLockLegalHoldStatus::as_str))?;
@@ -130,6 +134,47 @@ impl<E: Env> Face<E> {
         let (version, change) = (VersionRef::Dot(object.version.dot), Change::LegalHold(hold));
         self.engine.change(&bucket.id, &input.key, Some(version), change).await.map_err(error::of)?;
         Ok(S3Response::new(dto::PutObjectLegalHoldOutput::default()))
+    }
+}
+
+impl<E: Env> Face<E> {
+    /// Whether a request asks to bypass GOVERNANCE, and may.
+    pub(super) fn bypasses<T>(&self, request: &S3Request<T>, bucket: &Bucket, key: &str) -> S3Result<bool> {
+        let asks = request.headers.get("x-amz-bypass-governance-retention");
+        if !asks.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true")) {
+            return Ok(false);
+        }
+        self.may(request, bucket, Action::BYPASS_GOVERNANCE, &About::key(key))
+    }
+
+    /// The owner, the list and the lock that a new version is born with. Who may write may not therefore lock.
+    pub(super) fn born_with<T>(
+        &self,
+        request: &S3Request<T>,
+        bucket: &Bucket,
+        key: &str,
+    ) -> S3Result<Headers> {
+        let locks = lock::of_request(bucket, &request.headers, self.engine.env().wall_ms())?;
+        for (header, action) in [(RETENTION, Action::PUT_RETENTION), (LEGAL_HOLD, Action::PUT_LEGAL_HOLD)] {
+            if locks.contains_key(header) {
+                self.check(request, bucket, action, &About::key(key))?;
+            }
+        }
+        let mut born = self.born(request, bucket)?;
+        born.extend(locks);
+        Ok(born)
+    }
+
+    /// The same for a version that is written now: with the bucket's default retention.
+    pub(super) fn born_now<T>(
+        &self,
+        request: &S3Request<T>,
+        bucket: &Bucket,
+        key: &str,
+    ) -> S3Result<Headers> {
+        let mut born = self.born_with(request, bucket, key)?;
+        lock::add_default(&mut born, bucket, self.engine.env().wall_ms())?;
+        Ok(born)
     }
 }
 

@@ -5,10 +5,14 @@
 //! [`body`] streams with their checksums, [`condition`] the `If-…` headers, [`error`] and [`refusal`] what is refused. Then a file for each
 //! family of operations: [`bucket`], [`read`], [`write`], [`delete`], [`list`], [`multipart`] with [`complete`], [`tagging`],
 //! [`locking`] by the rules in [`lock`]; [`handler`] is
-//! the table of them, [`access`] says who may do what, [`service`] puts it together, with [`front`] before and after `s3s`
-//! and [`idle`] around what clients send.
+//! the table of them, [`access`] says who asks, [`authorize`] whether each [`action`] may be done, by the lists of [`acl`] as [`ownership`] and
+//! [`grants`] keep them; [`service`] puts it together, with [`front`] before and after `s3s` and [`idle`] around what
+//! clients send.
 
 mod access;
+mod acl;
+mod action;
+mod authorize;
 mod body;
 mod bucket;
 mod complete;
@@ -17,6 +21,7 @@ mod date;
 mod delete;
 mod error;
 mod front;
+mod grants;
 mod handler;
 mod idle;
 mod list;
@@ -25,6 +30,7 @@ mod locking;
 mod metadata;
 mod multipart;
 mod names;
+mod ownership;
 mod read;
 mod refusal;
 mod service;
@@ -35,11 +41,8 @@ pub use access::{Account, Keys};
 pub use names::{parse_version_id, version_id};
 pub use service::{Answered, Observe, Service, Settings, serve_connection, service};
 
-use crate::{
-    engine::{Bucket, Engine},
-    env::Env,
-};
-use s3s::{S3Request, S3Result, s3_error};
+use crate::{engine::Engine, env::Env};
+use s3s::{S3Request, S3Result};
 use std::sync::Arc;
 
 /// What every operation needs.
@@ -50,19 +53,8 @@ pub(crate) struct Face<E: Env> {
 }
 
 impl<E: Env> Face<E> {
-    /// The account that a request is made for.
+    /// The account that a request is made for, where nobody cannot ask.
     fn account<T>(&self, request: &S3Request<T>) -> S3Result<Account> {
-        let credentials = request.credentials.as_ref().ok_or_else(|| s3_error!(AccessDenied))?;
-        self.keys.account(&credentials.access_key).ok_or_else(|| s3_error!(InvalidAccessKeyId))
-    }
-
-    /// The bucket that a name means to the requester, who must own it.
-    async fn bucket<T>(&self, request: &S3Request<T>, name: &str) -> S3Result<Bucket> {
-        let account = self.account(request)?;
-        let bucket = self.engine.resolve_bucket(name, &account.0).await.map_err(error::of)?;
-        if bucket.id.owner() != account.0 {
-            return Err(s3_error!(AccessDenied, "the bucket belongs to another account"));
-        }
-        Ok(bucket)
+        self.who(request)?.ok_or_else(authorize::denied)
     }
 }

@@ -2,15 +2,14 @@
 
 use super::{
     Face,
+    action::Action,
     body::{self, Expected, Taken},
-    bucket,
     complete::Kind,
     condition::Conditions,
     error,
     list::page_size,
-    lock,
     metadata::{self, Checksums, summed, unbase64},
-    names,
+    names, ownership,
 };
 use crate::{
     engine::{BeginUpload, Bucket, PART_NUMBER_MAX, PartRow, UploadId, UploadRow},
@@ -42,10 +41,11 @@ impl<E: Env> Face<E> {
         &self,
         request: S3Request<dto::CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<dto::CreateMultipartUploadOutput>> {
-        let bucket = self.bucket(&request, &request.input.bucket).await?;
+        let dto::CreateMultipartUploadInput { bucket, key, .. } = &request.input;
+        let bucket = self.bucket_of(&request, bucket, key, Action::PUT_OBJECT).await?;
         let account = self.account(&request)?;
         let mut headers = metadata::of_request(&request.headers)?;
-        headers.extend(lock::of_request(&bucket, &request.headers, self.engine.env().wall_ms())?);
+        headers.extend(self.born_with(&request, &bucket, &request.input.key)?);
         let algorithm = metadata::algorithm_of(&request.headers)?;
         let asked = request.input.checksum_type.as_ref().map(|kind| kind.as_str().to_owned());
         let kind = algorithm.map(|algorithm| {
@@ -92,7 +92,8 @@ impl<E: Env> Face<E> {
         &self,
         request: S3Request<dto::UploadPartInput>,
     ) -> S3Result<S3Response<dto::UploadPartOutput>> {
-        let bucket = self.bucket(&request, &request.input.bucket).await?;
+        let dto::UploadPartInput { bucket, key, .. } = &request.input;
+        let bucket = self.bucket_of(&request, bucket, key, Action::PUT_OBJECT).await?;
         body::require_length(&request.headers)?;
         let input = request.input;
         let (id, number) = (id_of(&input.upload_id)?, number_of(input.part_number)?);
@@ -127,7 +128,8 @@ impl<E: Env> Face<E> {
         &self,
         request: S3Request<dto::UploadPartCopyInput>,
     ) -> S3Result<S3Response<dto::UploadPartCopyOutput>> {
-        let bucket = self.bucket(&request, &request.input.bucket).await?;
+        let dto::UploadPartCopyInput { bucket, key, .. } = &request.input;
+        let bucket = self.bucket_of(&request, bucket, key, Action::PUT_OBJECT).await?;
         let input = &request.input;
         let (id, number) = (id_of(&input.upload_id)?, number_of(input.part_number)?);
         let record = record_of(&bucket, &input.key)?;
@@ -172,7 +174,8 @@ impl<E: Env> Face<E> {
         &self,
         request: S3Request<dto::AbortMultipartUploadInput>,
     ) -> S3Result<S3Response<dto::AbortMultipartUploadOutput>> {
-        let bucket = self.bucket(&request, &request.input.bucket).await?;
+        let dto::AbortMultipartUploadInput { bucket, key, .. } = &request.input;
+        let bucket = self.bucket_of(&request, bucket, key, Action::ABORT_UPLOAD).await?;
         let record = record_of(&bucket, &request.input.key)?;
         self.engine.abort_upload(id_of(&request.input.upload_id)?, record).await.map_err(error::of)?;
         let output = dto::AbortMultipartUploadOutput::default();
@@ -183,8 +186,8 @@ impl<E: Env> Face<E> {
         &self,
         request: S3Request<dto::ListPartsInput>,
     ) -> S3Result<S3Response<dto::ListPartsOutput>> {
-        let bucket = self.bucket(&request, &request.input.bucket).await?;
-        let account = self.account(&request)?;
+        let dto::ListPartsInput { bucket, key, .. } = &request.input;
+        let bucket = self.bucket_of(&request, bucket, key, Action::LIST_UPLOAD_PARTS).await?;
         let input = request.input;
         let id = id_of(&input.upload_id)?;
         let upload = self.upload(id, &record_of(&bucket, &input.key)?).await?;
@@ -216,7 +219,7 @@ impl<E: Env> Face<E> {
             key: Some(input.key),
             max_parts: Some(max),
             next_part_number_marker: next,
-            owner: Some(bucket::owner(&account)),
+            owner: Some(ownership::told(&ownership::owner_of(&upload.headers, &bucket))),
             part_number_marker: Some(after.into()),
             parts: Some(rows.iter().map(part).collect()),
             storage_class: Some(dto::StorageClass::from_static(dto::StorageClass::STANDARD)),
@@ -229,8 +232,7 @@ impl<E: Env> Face<E> {
         &self,
         request: S3Request<dto::ListMultipartUploadsInput>,
     ) -> S3Result<S3Response<dto::ListMultipartUploadsOutput>> {
-        let bucket = self.bucket(&request, &request.input.bucket).await?;
-        let account = self.account(&request)?;
+        let bucket = self.bucket(&request, &request.input.bucket, Action::LIST_BUCKET_UPLOADS).await?;
         let input = request.input;
         let max = page_size(input.max_uploads)?;
         let prefix = input.prefix.clone().unwrap_or_default();
@@ -261,7 +263,7 @@ impl<E: Env> Face<E> {
             initiated: Some(names::at_ms(upload.began_ms)),
             initiator: Some(initiator(&upload)),
             key: Some(key),
-            owner: Some(bucket::owner(&account)),
+            owner: Some(ownership::told(&ownership::owner_of(&upload.headers, &bucket))),
             storage_class: Some(dto::StorageClass::from_static(dto::StorageClass::STANDARD)),
             upload_id: Some(id),
         });

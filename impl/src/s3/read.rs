@@ -1,7 +1,9 @@
 //! Reading objects: GET, HEAD, their attributes.
 
 use super::{
-    Face, body, bucket,
+    Face,
+    action::Action,
+    body,
     condition::Conditions,
     error,
     list::page_size,
@@ -115,9 +117,11 @@ impl<E: Env> Face<E> {
         &self,
         request: S3Request<dto::GetObjectInput>,
     ) -> S3Result<S3Response<dto::GetObjectOutput>> {
-        let bucket = self.bucket(&request, &request.input.bucket).await?;
+        let (bucket, object) = {
+            let dto::GetObjectInput { bucket, key, version_id, .. } = &request.input;
+            self.object(&request, bucket, key, version_id.as_deref(), Action::GET_OBJECT).await?
+        };
         let input = request.input;
-        let object = self.find(&bucket, &input.key, input.version_id.as_deref()).await?;
         let shown = shown!(input, &object, &bucket);
         let mut extra = extra_headers(&object, object.siblings);
         if input.response_expires.is_some() {
@@ -137,9 +141,11 @@ impl<E: Env> Face<E> {
         &self,
         request: S3Request<dto::HeadObjectInput>,
     ) -> S3Result<S3Response<dto::HeadObjectOutput>> {
-        let bucket = self.bucket(&request, &request.input.bucket).await?;
+        let (bucket, object) = {
+            let dto::HeadObjectInput { bucket, key, version_id, .. } = &request.input;
+            self.object(&request, bucket, key, version_id.as_deref(), Action::GET_OBJECT).await?
+        };
         let input = request.input;
-        let object = self.find(&bucket, &input.key, input.version_id.as_deref()).await?;
         let shown = shown!(input, &object, &bucket);
         let mut response = S3Response::new(told!(HeadObjectOutput, shown, &object));
         response.headers.extend(extra_headers(&object, object.siblings));
@@ -153,9 +159,11 @@ impl<E: Env> Face<E> {
         &self,
         request: S3Request<dto::GetObjectAttributesInput>,
     ) -> S3Result<S3Response<dto::GetObjectAttributesOutput>> {
-        let bucket = self.bucket(&request, &request.input.bucket).await?;
+        let (bucket, object) = {
+            let dto::GetObjectAttributesInput { bucket, key, version_id, .. } = &request.input;
+            self.object(&request, bucket, key, version_id.as_deref(), Action::GET_OBJECT).await?
+        };
         let input = request.input;
-        let object = self.find(&bucket, &input.key, input.version_id.as_deref()).await?;
         // The header is a list, in one line or in several.
         let all = input.object_attributes.iter().flat_map(|line| line.as_str().split(',').map(str::trim));
         let all: Vec<&str> = all.collect();
@@ -200,18 +208,6 @@ impl<E: Env> Face<E> {
             version_id: facts.version_id,
             ..Default::default()
         }))
-    }
-
-    pub(super) async fn get_object_acl(
-        &self,
-        request: S3Request<dto::GetObjectAclInput>,
-    ) -> S3Result<S3Response<dto::GetObjectAclOutput>> {
-        let found = self.bucket(&request, &request.input.bucket).await?;
-        self.find(&found, &request.input.key, request.input.version_id.as_deref()).await?;
-        let account = self.account(&request)?;
-        let grants = Some(vec![bucket::full_control(&account)]);
-        let owner = Some(bucket::owner(&account));
-        Ok(S3Response::new(dto::GetObjectAclOutput { grants, owner, request_charged: None }))
     }
 }
 

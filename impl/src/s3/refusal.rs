@@ -38,6 +38,11 @@ impl Refusal {
         Self::new("InvalidRequest", message)
     }
 
+    /// S3 has this, and we do not.
+    pub(super) fn not_implemented(message: impl Into<String>) -> Self {
+        Self::new("NotImplemented", message)
+    }
+
     /// The status that S3 sends with the code. Some codes here are unknown to `s3s`, which would answer 500.
     pub(super) fn status(&self) -> u16 {
         match self.code {

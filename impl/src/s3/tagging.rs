@@ -1,6 +1,6 @@
 //! Tags of objects: those that a version was written with, until others are set.
 
-use super::{Face, error, metadata, names};
+use super::{Face, action::Action, error, metadata, names};
 use crate::{engine::Object, env::Env};
 use s3s::{S3Request, S3Response, S3Result, dto, s3_error};
 use std::collections::BTreeMap;
@@ -79,8 +79,10 @@ impl<E: Env> Face<E> {
         &self,
         request: S3Request<dto::GetObjectTaggingInput>,
     ) -> S3Result<S3Response<dto::GetObjectTaggingOutput>> {
-        let bucket = self.bucket(&request, &request.input.bucket).await?;
-        let object = self.find(&bucket, &request.input.key, request.input.version_id.as_deref()).await?;
+        let input = &request.input;
+        let named = input.version_id.as_deref();
+        let (bucket, object) =
+            self.object(&request, &input.bucket, &input.key, named, Action::GET_OBJECT_TAGGING).await?;
         let tag = |(name, value)| dto::Tag { key: Some(name), value: Some(value) };
         let tag_set = of(&object).into_iter().map(tag).collect();
         let version_id = names::shown_version_id(object.version, object.is_null, bucket.versioning);
@@ -102,8 +104,8 @@ impl<E: Env> Face<E> {
         }
         check(&tags)?;
         let input = &request.input;
-        let version_id =
-            self.tag(&request, &input.bucket, &input.key, input.version_id.as_deref(), tags).await?;
+        let (named, action) = (input.version_id.as_deref(), Action::PUT_OBJECT_TAGGING);
+        let version_id = self.tag(&request, &input.bucket, &input.key, named, action, tags).await?;
         Ok(S3Response::new(dto::PutObjectTaggingOutput { version_id }))
     }
 
@@ -112,8 +114,8 @@ impl<E: Env> Face<E> {
         request: S3Request<dto::DeleteObjectTaggingInput>,
     ) -> S3Result<S3Response<dto::DeleteObjectTaggingOutput>> {
         let input = &request.input;
-        let named = input.version_id.as_deref();
-        let version_id = self.tag(&request, &input.bucket, &input.key, named, Tags::new()).await?;
+        let (named, action) = (input.version_id.as_deref(), Action::DELETE_OBJECT_TAGGING);
+        let version_id = self.tag(&request, &input.bucket, &input.key, named, action, Tags::new()).await?;
         let output = dto::DeleteObjectTaggingOutput { version_id };
         Ok(S3Response::with_status(output, hyper::StatusCode::NO_CONTENT))
     }
@@ -124,10 +126,10 @@ impl<E: Env> Face<E> {
         bucket: &str,
         key: &str,
         version_id: Option<&str>,
+        action: Action,
         tags: Tags,
     ) -> S3Result<Option<String>> {
-        let bucket = self.bucket(request, bucket).await?;
-        let object = self.find(&bucket, key, version_id).await?;
+        let (bucket, object) = self.object(request, bucket, key, version_id, action).await?;
         let version = crate::engine::VersionRef::Dot(object.version.dot);
         let change = crate::engine::Change::Tags(tags);
         self.engine.change(&bucket.id, key, Some(version), change).await.map_err(error::of)?;

@@ -2,9 +2,10 @@
 
 use super::{
     Face,
+    action::Action,
     body::{self, Expected, Taken},
     condition::{self, Conditions},
-    error, lock,
+    error,
     metadata::{self, Checksums, Headers, summed},
     names,
     read::Facts,
@@ -26,14 +27,16 @@ impl<E: Env> Face<E> {
         &self,
         request: S3Request<dto::PutObjectInput>,
     ) -> S3Result<S3Response<dto::PutObjectOutput>> {
-        let bucket = self.bucket(&request, &request.input.bucket).await?;
+        let dto::PutObjectInput { bucket, key, .. } = &request.input;
+        let bucket = self.bucket_of(&request, bucket, key, Action::PUT_OBJECT).await?;
+        let born = self.born_now(&request, &bucket, &request.input.key)?;
         body::require_length(&request.headers)?;
         let input = request.input;
         if input.content_length.is_some_and(|length| length > PUT_MAX.cast_signed()) {
             return Err(s3_error!(EntityTooLarge));
         }
         let mut headers = metadata::of_request(&request.headers)?;
-        headers.extend(lock::of_new_version(&bucket, &request.headers, self.engine.env().wall_ms())?);
+        headers.extend(born);
         let condition = condition::of_write(input.if_match.as_ref(), input.if_none_match.as_ref())?;
         let context = context_of(&request.headers)?;
         let algorithm = metadata::algorithm_of(&request.headers)?.unwrap_or(ALGORITHM);
@@ -76,8 +79,8 @@ impl<E: Env> Face<E> {
         let dto::CopySource::Bucket { bucket, key, version_id } = source else {
             return Err(s3_error!(NotImplemented, "access points are not supported"));
         };
-        let bucket = self.bucket(request, bucket).await?;
-        let object = self.find(&bucket, key, version_id.as_deref()).await?;
+        let bucket = self.resolve_expected(request, bucket, "x-amz-source-expected-bucket-owner").await?;
+        let object = self.object_in(request, &bucket, key, version_id.as_deref(), Action::GET_OBJECT).await?;
         let facts = Facts::of(&object, &bucket);
         conditions.check_source(&facts.etag, facts.written_at_s)?;
         Ok((object, facts))
@@ -87,7 +90,8 @@ impl<E: Env> Face<E> {
         &self,
         request: S3Request<dto::CopyObjectInput>,
     ) -> S3Result<S3Response<dto::CopyObjectOutput>> {
-        let bucket = self.bucket(&request, &request.input.bucket).await?;
+        let dto::CopyObjectInput { bucket, key, .. } = &request.input;
+        let bucket = self.bucket_of(&request, bucket, key, Action::PUT_OBJECT).await?;
         let input = &request.input;
         let replaces_metadata =
             replaces(input.metadata_directive.as_ref().map(dto::MetadataDirective::as_str))?;
@@ -114,9 +118,9 @@ impl<E: Env> Face<E> {
             ));
         }
         let requested = metadata::of_request(&request.headers)?;
-        let locks = lock::of_new_version(&bucket, &request.headers, self.engine.env().wall_ms())?;
+        let born = self.born_now(&request, &bucket, &input.key)?;
         let mut headers = headers_of_copy(&object, requested, replaces_metadata, replaces_tags);
-        headers.extend(locks);
+        headers.extend(born);
         let stored_algorithm = object.content.headers.get(metadata::CHECKSUM_ALGORITHM).map(String::as_str);
         let stored_algorithm =
             metadata::ALGORITHMS.iter().map(|(name, _)| *name).find(|name| Some(*name) == stored_algorithm);

@@ -6,6 +6,12 @@ use rusty_s3::{Bucket, Credentials, S3Action, UrlStyle};
 
 /// The account of the first bucket.
 pub(super) const ANN: Option<&str> = Some("KEY");
+/// Another account.
+pub(super) const BOB: Option<&str> = Some("OTHER");
+/// A third.
+pub(super) const EVE: Option<&str> = Some("THIRD");
+/// No account: the request is not signed.
+pub(super) const NOBODY: Option<&str> = None;
 
 /// What is refused most often.
 pub(super) fn denied() -> (u16, String) {
