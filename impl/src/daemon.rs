@@ -133,8 +133,8 @@ impl Daemon {
         let accept = async {
             loop {
                 let slot = slots.clone().acquire_owned().await.expect("nobody closes the semaphore");
-                let conn = match self.s3.accept().await {
-                    Ok((conn, _)) => conn,
+                let (conn, address) = match self.s3.accept().await {
+                    Ok(accepted) => accepted,
                     Err(error) => {
                         // Out of descriptors, or the like: the next one may work.
                         tracing::warn!(%error, "a client's connection could not be taken");
@@ -143,7 +143,8 @@ impl Daemon {
                     }
                 };
                 let _ = conn.set_nodelay(true);
-                let serving = s3::serve_connection(self.service.clone(), conn, &graceful);
+                let service = self.service.clone().from_address(address.ip());
+                let serving = s3::serve_connection(service, conn, &graceful);
                 tokio::spawn(async move {
                     let _slot = slot;
                     // How a client ends its connection is its matter.

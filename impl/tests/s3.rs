@@ -13,6 +13,8 @@ mod front;
 mod lock;
 #[path = "s3/malformed.rs"]
 mod malformed;
+#[path = "s3/policy.rs"]
+mod policy;
 #[path = "s3/signer.rs"]
 mod signer;
 mod sites;

@@ -198,8 +198,14 @@ impl Acl {
         is_own_list || self.grants.iter().any(grants)
     }
 
+    /// What it grants to accounts.
+    #[must_use]
+    pub(super) fn without_groups(mut self) -> Self {
+        self.grants.retain(|grant| !grant.grantee.is_group());
+        self
+    }
+
     /// Whether it grants anything to a group: everybody, or everybody with an account.
-    #[cfg_attr(not(test), expect(dead_code, reason = "buckets that block public access will ask"))]
     pub(super) fn is_public(&self) -> bool {
         self.grants.iter().any(|grant| grant.grantee.is_group())
     }

@@ -27,6 +27,11 @@ pub(super) struct Action {
 }
 
 impl Action {
+    /// Whether it is about the bucket's policy itself, which no policy keeps from the bucket's owner.
+    pub(super) fn is_on_policy(self) -> bool {
+        [Self::GET_BUCKET_POLICY, Self::PUT_BUCKET_POLICY, Self::DELETE_BUCKET_POLICY].contains(&self)
+    }
+
     /// The action where a request names a version.
     #[must_use]
     pub(super) fn on_version(self, version_id: Option<&str>) -> Self {
@@ -59,6 +64,7 @@ macro_rules! actions {
 }
 
 actions! {
+    DELETE_BUCKET_POLICY: "DeleteBucketPolicy", Bucket;
     DELETE_BUCKET: "DeleteBucket", Bucket;
     GET_BUCKET_ACL: "GetBucketAcl", Bucket, ReadAcp;
     GET_BUCKET_CORS: "GetBucketCORS", Bucket;
@@ -66,6 +72,7 @@ actions! {
     GET_BUCKET_OBJECT_LOCK: "GetBucketObjectLockConfiguration", Bucket;
     GET_BUCKET_OWNERSHIP_CONTROLS: "GetBucketOwnershipControls", Bucket;
     GET_BUCKET_POLICY: "GetBucketPolicy", Bucket;
+    GET_BUCKET_POLICY_STATUS: "GetBucketPolicyStatus", Bucket;
     GET_BUCKET_PUBLIC_ACCESS_BLOCK: "GetBucketPublicAccessBlock", Bucket;
     GET_BUCKET_TAGGING: "GetBucketTagging", Bucket;
     GET_BUCKET_VERSIONING: "GetBucketVersioning", Bucket;
@@ -79,6 +86,9 @@ actions! {
     PUT_BUCKET_ACL: "PutBucketAcl", Bucket, WriteAcp;
     PUT_BUCKET_OBJECT_LOCK: "PutBucketObjectLockConfiguration", Bucket;
     PUT_BUCKET_OWNERSHIP_CONTROLS: "PutBucketOwnershipControls", Bucket;
+    PUT_BUCKET_POLICY: "PutBucketPolicy", Bucket;
+    PUT_BUCKET_PUBLIC_ACCESS_BLOCK: "PutBucketPublicAccessBlock", Bucket;
+    PUT_BUCKET_TAGGING: "PutBucketTagging", Bucket;
     PUT_BUCKET_VERSIONING: "PutBucketVersioning", Bucket;
 
     ABORT_UPLOAD: "AbortMultipartUpload", Key, Write;

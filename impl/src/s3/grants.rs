@@ -4,7 +4,7 @@ use super::{
     Face,
     acl::{Acl, Grant, Grantee, Permission},
     action::Action,
-    error,
+    block, error,
     ownership::{self, check_has_acls, of_bucket, of_object, stored, told},
 };
 use crate::{
@@ -87,6 +87,7 @@ impl<E: Env> Face<E> {
             None if asked.is_some() => Acl::of_headers(asked.canned, asked.grants, owner, bucket.id.owner())?,
             None => return Err(s3_error!(MissingSecurityHeader, "send an AccessControlPolicy or x-amz-acl")),
         };
+        block::check_list(bucket, &acl)?;
         Ok(acl)
     }
 

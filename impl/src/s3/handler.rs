@@ -37,12 +37,18 @@ operations! {
     create_multipart_upload: CreateMultipartUploadInput => CreateMultipartUploadOutput,
     delete_bucket: DeleteBucketInput => DeleteBucketOutput,
     delete_bucket_ownership_controls: DeleteBucketOwnershipControlsInput => DeleteBucketOwnershipControlsOutput,
+    delete_bucket_policy: DeleteBucketPolicyInput => DeleteBucketPolicyOutput,
+    delete_bucket_tagging: DeleteBucketTaggingInput => DeleteBucketTaggingOutput,
     delete_object: DeleteObjectInput => DeleteObjectOutput,
     delete_object_tagging: DeleteObjectTaggingInput => DeleteObjectTaggingOutput,
     delete_objects: DeleteObjectsInput => DeleteObjectsOutput,
+    delete_public_access_block: DeletePublicAccessBlockInput => DeletePublicAccessBlockOutput,
     get_bucket_acl: GetBucketAclInput => GetBucketAclOutput,
     get_bucket_ownership_controls: GetBucketOwnershipControlsInput => GetBucketOwnershipControlsOutput,
     get_bucket_location: GetBucketLocationInput => GetBucketLocationOutput,
+    get_bucket_policy: GetBucketPolicyInput => GetBucketPolicyOutput,
+    get_bucket_policy_status: GetBucketPolicyStatusInput => GetBucketPolicyStatusOutput,
+    get_bucket_tagging: GetBucketTaggingInput => GetBucketTaggingOutput,
     get_bucket_versioning: GetBucketVersioningInput => GetBucketVersioningOutput,
     get_object: GetObjectInput => GetObjectOutput,
     get_object_acl: GetObjectAclInput => GetObjectAclOutput,
@@ -51,6 +57,7 @@ operations! {
     get_object_lock_configuration: GetObjectLockConfigurationInput => GetObjectLockConfigurationOutput,
     get_object_retention: GetObjectRetentionInput => GetObjectRetentionOutput,
     get_object_tagging: GetObjectTaggingInput => GetObjectTaggingOutput,
+    get_public_access_block: GetPublicAccessBlockInput => GetPublicAccessBlockOutput,
     head_bucket: HeadBucketInput => HeadBucketOutput,
     head_object: HeadObjectInput => HeadObjectOutput,
     list_buckets: ListBucketsInput => ListBucketsOutput,
@@ -61,6 +68,8 @@ operations! {
     list_parts: ListPartsInput => ListPartsOutput,
     put_bucket_acl: PutBucketAclInput => PutBucketAclOutput,
     put_bucket_ownership_controls: PutBucketOwnershipControlsInput => PutBucketOwnershipControlsOutput,
+    put_bucket_policy: PutBucketPolicyInput => PutBucketPolicyOutput,
+    put_bucket_tagging: PutBucketTaggingInput => PutBucketTaggingOutput,
     put_bucket_versioning: PutBucketVersioningInput => PutBucketVersioningOutput,
     put_object: PutObjectInput => PutObjectOutput,
     put_object_acl: PutObjectAclInput => PutObjectAclOutput,
@@ -68,16 +77,14 @@ operations! {
     put_object_lock_configuration: PutObjectLockConfigurationInput => PutObjectLockConfigurationOutput,
     put_object_retention: PutObjectRetentionInput => PutObjectRetentionOutput,
     put_object_tagging: PutObjectTaggingInput => PutObjectTaggingOutput,
+    put_public_access_block: PutPublicAccessBlockInput => PutPublicAccessBlockOutput,
     upload_part: UploadPartInput => UploadPartOutput,
     upload_part_copy: UploadPartCopyInput => UploadPartCopyOutput;
 
     get_bucket_cors: GetBucketCorsInput => GetBucketCorsOutput, GET_BUCKET_CORS, "NoSuchCORSConfiguration";
     get_bucket_encryption: GetBucketEncryptionInput => GetBucketEncryptionOutput, GET_ENCRYPTION, "ServerSideEncryptionConfigurationNotFoundError";
     get_bucket_lifecycle_configuration: GetBucketLifecycleConfigurationInput => GetBucketLifecycleConfigurationOutput, GET_LIFECYCLE, "NoSuchLifecycleConfiguration";
-    get_bucket_policy: GetBucketPolicyInput => GetBucketPolicyOutput, GET_BUCKET_POLICY, "NoSuchBucketPolicy";
     get_bucket_replication: GetBucketReplicationInput => GetBucketReplicationOutput, GET_REPLICATION, "ReplicationConfigurationNotFoundError";
-    get_bucket_tagging: GetBucketTaggingInput => GetBucketTaggingOutput, GET_BUCKET_TAGGING, "NoSuchTagSet";
     get_bucket_website: GetBucketWebsiteInput => GetBucketWebsiteOutput, GET_BUCKET_WEBSITE, "NoSuchWebsiteConfiguration";
     get_object_torrent: GetObjectTorrentInput => GetObjectTorrentOutput, LIST_BUCKET, "NoSuchKey";
-    get_public_access_block: GetPublicAccessBlockInput => GetPublicAccessBlockOutput, GET_BUCKET_PUBLIC_ACCESS_BLOCK, "NoSuchPublicAccessBlockConfiguration";
 }

@@ -6,17 +6,20 @@
 //! family of operations: [`bucket`], [`read`], [`write`], [`delete`], [`list`], [`multipart`] with [`complete`], [`tagging`],
 //! [`locking`] by the rules in [`lock`]; [`handler`] is
 //! the table of them, [`access`] says who asks, [`authorize`] whether each [`action`] may be done, by the lists of [`acl`] as [`ownership`] and
-//! [`grants`] keep them; [`service`] puts it together, with [`front`] before and after `s3s` and [`idle`] around what
+//! [`grants`] keep them, the [`policy`] that [`policies`] keep, asked in a [`context`], and what a bucket [`block`]s; [`service`] puts it together, with [`front`] before and after `s3s` and [`idle`] around what
 //! clients send.
 
 mod access;
 mod acl;
 mod action;
 mod authorize;
+mod block;
 mod body;
 mod bucket;
+mod bucket_tagging;
 mod complete;
 mod condition;
+mod context;
 mod date;
 mod delete;
 mod error;
@@ -31,6 +34,8 @@ mod metadata;
 mod multipart;
 mod names;
 mod ownership;
+mod policies;
+mod policy;
 mod read;
 mod refusal;
 mod service;
@@ -50,6 +55,7 @@ pub(crate) struct Face<E: Env> {
     engine: Engine<E>,
     keys: Arc<Keys>,
     region: String,
+    policies: policies::Policies,
 }
 
 impl<E: Env> Face<E> {

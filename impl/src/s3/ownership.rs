@@ -11,7 +11,7 @@ use super::{
     Account, Face,
     acl::{Accounts, Acl, Canned, GRANT_HEADERS, Grant, Ownership, parse_header},
     action::Action,
-    error,
+    block, error,
     handler::absent,
     metadata::Headers,
     refusal::Refusal,
@@ -134,6 +134,7 @@ impl<E: Env> Face<E> {
         let bucket_owner = bucket.id.owner();
         let owner = ownership.owner(&writer, bucket_owner, asked.canned);
         let acl = Acl::of_headers(asked.canned, asked.grants, owner, bucket_owner)?;
+        block::check_list(bucket, &acl)?;
         let mut born = Headers::new();
         if owner != bucket_owner {
             born.insert(OWNER.to_owned(), owner.to_owned());

@@ -38,6 +38,11 @@ impl Refusal {
         Self::new("InvalidRequest", message)
     }
 
+    /// The caller may not do this now.
+    pub(super) fn denied(message: impl Into<String>) -> Self {
+        Self::new("AccessDenied", message)
+    }
+
     /// S3 has this, and we do not.
     pub(super) fn not_implemented(message: impl Into<String>) -> Self {
         Self::new("NotImplemented", message)

@@ -3,8 +3,10 @@
 use super::{
     Face,
     access::{Auth, Keys},
+    context::Source,
     front::{self, Front, XML_MAX},
     idle::{Moving, Stalled},
+    policies::Policies,
 };
 use crate::{engine::Engine, env::Env};
 use hyper::{
@@ -24,6 +26,7 @@ use s3s::{
 use std::{
     error::Error,
     future::Future,
+    net::IpAddr,
     pin::Pin,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -100,11 +103,12 @@ pub struct Service<E: Env> {
     slots: Arc<Semaphore>,
     front: Arc<Front>,
     observer: Arc<dyn Observe>,
+    source: Option<Source>,
 }
 
 impl<E: Env> Clone for Service<E> {
     fn clone(&self) -> Self {
-        let Self { env, s3s, settings, slots, front, observer } = self;
+        let Self { env, s3s, settings, slots, front, observer, source } = self;
         Self {
             env: env.clone(),
             s3s: s3s.clone(),
@@ -112,6 +116,7 @@ impl<E: Env> Clone for Service<E> {
             slots: slots.clone(),
             front: front.clone(),
             observer: observer.clone(),
+            source: *source,
         }
     }
 }
@@ -129,21 +134,32 @@ pub fn service<E: Env>(
     let env = engine.env().clone();
     let region = settings.region.clone();
     let auth = || Auth { keys: keys.clone(), allow_sigv2: settings.allow_sigv2 };
-    let mut builder = S3ServiceBuilder::new(Face { engine, keys: keys.clone(), region });
+    let mut builder =
+        S3ServiceBuilder::new(Face { engine, keys: keys.clone(), region, policies: Policies::default() });
     builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
     builder.set_auth(auth());
     builder.set_access(auth());
     let s3s = builder.build();
     let slots = Arc::new(Semaphore::new(settings.requests_max));
     let front = Arc::new(Front::new());
-    Service { env, s3s, settings: Arc::new(settings), slots, front, observer }
+    Service { env, s3s, settings: Arc::new(settings), slots, front, observer, source: None }
 }
 
 impl<E: Env> Service<E> {
+    /// The same for the requests of one connection: policies may ask where they come from.
+    #[must_use]
+    pub fn from_address(mut self, address: IpAddr) -> Self {
+        self.source = Some(Source(address.to_canonical()));
+        self
+    }
+
     async fn answer(self, mut request: Request<Incoming>) -> Result<HttpResponse, HttpError> {
         let began = self.env.monotonic();
         let operation = Operation::default();
         request.extensions_mut().insert(operation.clone());
+        if let Some(source) = self.source {
+            request.extensions_mut().insert(source);
+        }
         let id = format!("{:016X}", self.env.random_u64());
         let mut answer = match self.slots.clone().try_acquire_owned() {
             // A slot is for the head of the answer: a client that reads slowly holds a connection, not a slot.

@@ -1,6 +1,6 @@
 //! Tags of objects: those that a version was written with, until others are set.
 
-use super::{Face, action::Action, error, metadata, names};
+use super::{Face, action::Action, context::RequestTags, error, metadata, names, refusal::Refusal};
 use crate::{engine::Object, env::Env};
 use s3s::{S3Request, S3Response, S3Result, dto, s3_error};
 use std::collections::BTreeMap;
@@ -17,12 +17,18 @@ fn check(tags: &Tags) -> S3Result<()> {
         return Err(s3_error!(InvalidTag, "an object has at most 10 tags"));
     }
     for (name, value) in tags {
-        if name.is_empty() || name.chars().count() > NAME_MAX {
-            return Err(s3_error!(InvalidTag, "a tag's name has 1 to 128 characters"));
-        }
-        if value.chars().count() > VALUE_MAX {
-            return Err(s3_error!(InvalidTag, "a tag's value has at most 256 characters"));
-        }
+        check_one(name, value)?;
+    }
+    Ok(())
+}
+
+/// Whether S3 would take a tag.
+pub(super) fn check_one(name: &str, value: &str) -> Result<(), Refusal> {
+    if name.is_empty() || name.chars().count() > NAME_MAX {
+        return Err(Refusal::new("InvalidTag", "a tag's name has 1 to 128 characters"));
+    }
+    if value.chars().count() > VALUE_MAX {
+        return Err(Refusal::new("InvalidTag", "a tag's value has at most 256 characters"));
     }
     Ok(())
 }
@@ -91,7 +97,7 @@ impl<E: Env> Face<E> {
 
     pub(super) async fn put_object_tagging(
         &self,
-        request: S3Request<dto::PutObjectTaggingInput>,
+        mut request: S3Request<dto::PutObjectTaggingInput>,
     ) -> S3Result<S3Response<dto::PutObjectTaggingOutput>> {
         let mut tags = Tags::new();
         for tag in &request.input.tagging.tag_set {
@@ -103,6 +109,7 @@ impl<E: Env> Face<E> {
             }
         }
         check(&tags)?;
+        request.extensions.insert(RequestTags(tags.clone()));
         let input = &request.input;
         let (named, action) = (input.version_id.as_deref(), Action::PUT_OBJECT_TAGGING);
         let version_id = self.tag(&request, &input.bucket, &input.key, named, action, tags).await?;
