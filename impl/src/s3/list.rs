@@ -18,10 +18,10 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'
 
 /// How keys are written in an answer.
 #[derive(Clone, Copy)]
-struct Encoding(bool);
+pub(super) struct Encoding(bool);
 
 impl Encoding {
-    fn of(encoding: Option<&dto::EncodingType>) -> S3Result<Self> {
+    pub(super) fn of(encoding: Option<&dto::EncodingType>) -> S3Result<Self> {
         match encoding.map(dto::EncodingType::as_str) {
             None => Ok(Self(false)),
             Some("url") => Ok(Self(true)),
@@ -29,20 +29,20 @@ impl Encoding {
         }
     }
 
-    fn of_text(self, text: &str) -> String {
+    pub(super) fn of_text(self, text: &str) -> String {
         if self.0 { utf8_percent_encode(text, ENCODED).to_string() } else { text.to_owned() }
     }
 
-    fn of_option(self, text: Option<&String>) -> Option<String> {
+    pub(super) fn of_option(self, text: Option<&String>) -> Option<String> {
         text.map(|text| self.of_text(text))
     }
 
     /// An empty delimiter delimits nothing, and is not told.
-    fn of_delimiter(self, delimiter: Option<&String>) -> Option<String> {
+    pub(super) fn of_delimiter(self, delimiter: Option<&String>) -> Option<String> {
         self.of_option(delimiter.filter(|delimiter| !delimiter.is_empty()))
     }
 
-    fn told(self) -> Option<dto::EncodingType> {
+    pub(super) fn told(self) -> Option<dto::EncodingType> {
         self.0.then(|| dto::EncodingType::from_static(dto::EncodingType::URL))
     }
 }
@@ -56,14 +56,22 @@ pub(super) fn page_size(asked: Option<i32>) -> S3Result<i32> {
     }
 }
 
+/// Whether a text that a listing goes on after is one of its common prefixes. The delimiter that folds comes after the
+/// prefix: below `c/`, the marker `c/` is a key.
+pub(super) fn is_common_prefix(marker: &str, prefix: &str, delimiter: &str) -> bool {
+    !delimiter.is_empty() && marker.strip_prefix(prefix).is_some_and(|rest| rest.ends_with(delimiter))
+}
+
 /// Where a listing begins that goes on after a key, or after the common prefix that the key is folded into.
-fn after(marker: Option<&str>, delimiter: Option<&str>) -> After {
-    match (marker, delimiter) {
-        (None | Some(""), _) => After::Start,
-        (Some(marker), Some(delimiter)) if !delimiter.is_empty() && marker.ends_with(delimiter) => {
+fn after(marker: Option<&str>, prefix: Option<&str>, delimiter: Option<&str>) -> After {
+    match marker {
+        None | Some("") => After::Start,
+        Some(marker)
+            if is_common_prefix(marker, prefix.unwrap_or_default(), delimiter.unwrap_or_default()) =>
+        {
             After::Prefix(marker.to_owned())
         }
-        (Some(marker), _) => After::Key(marker.to_owned()),
+        Some(marker) => After::Key(marker.to_owned()),
     }
 }
 
@@ -143,7 +151,7 @@ impl<E: Env> Face<E> {
             bucket: bucket.id.clone(),
             prefix: input.prefix.clone().unwrap_or_default(),
             delimiter: input.delimiter.clone().unwrap_or_default(),
-            after: after(input.marker.as_deref(), input.delimiter.as_deref()),
+            after: after(input.marker.as_deref(), input.prefix.as_deref(), input.delimiter.as_deref()),
             max: usize::try_from(max).unwrap_or(0),
             all: false,
         });
@@ -179,7 +187,7 @@ impl<E: Env> Face<E> {
         let (encoding, max) = (Encoding::of(input.encoding_type.as_ref())?, page_size(input.max_keys)?);
         let after = match input.continuation_token.as_deref() {
             Some(token) if !token.is_empty() => of_token(token)?,
-            _ => after(input.start_after.as_deref(), input.delimiter.as_deref()),
+            _ => after(input.start_after.as_deref(), input.prefix.as_deref(), input.delimiter.as_deref()),
         };
         let page = self.engine.list(ListRequest {
             bucket: bucket.id.clone(),
@@ -233,7 +241,7 @@ impl<E: Env> Face<E> {
                         "a version-id marker cannot be specified without a key marker"
                     ));
                 }
-                (key, None) => after(key.as_deref(), input.delimiter.as_deref()),
+                (key, None) => after(key.as_deref(), input.prefix.as_deref(), input.delimiter.as_deref()),
             },
             max: usize::try_from(max).unwrap_or(0),
             all: true,
@@ -322,10 +330,12 @@ mod tests {
 
     #[test]
     fn a_marker_that_is_a_common_prefix_skips_all_of_it() {
-        assert_eq!(after(Some("a/"), Some("/")), After::Prefix("a/".into()));
-        assert_eq!(after(Some("a/"), None), After::Key("a/".into()));
-        assert_eq!(after(Some("a/b"), Some("/")), After::Key("a/b".into()));
-        assert_eq!(after(Some(""), None), After::Start);
+        assert_eq!(after(Some("a/"), None, Some("/")), After::Prefix("a/".into()));
+        assert_eq!(after(Some("a/"), Some("a/"), Some("/")), After::Key("a/".into()));
+        assert_eq!(after(Some("a/b/"), Some("a/"), Some("/")), After::Prefix("a/b/".into()));
+        assert_eq!(after(Some("a/"), None, None), After::Key("a/".into()));
+        assert_eq!(after(Some("a/b"), None, Some("/")), After::Key("a/b".into()));
+        assert_eq!(after(Some(""), None, None), After::Start);
         assert_eq!(Encoding(true).of_text("a b+ü/~"), "a%20b%2B%C3%BC/~");
     }
 }
