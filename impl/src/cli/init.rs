@@ -44,8 +44,10 @@ pub(super) struct NewSite {
     pub(super) data_dir: String,
 }
 
-/// The first access key.
+/// An access key that a cluster begins with.
+#[derive(Clone)]
 pub(super) struct FirstKey {
+    pub(super) account: &'static str,
     pub(super) access_key: String,
     pub(super) secret_key: String,
 }
@@ -70,9 +72,9 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
             data_dir: "/var/lib/anabranch".into(),
         });
     }
-    let key = FirstKey { access_key: secret(10).to_uppercase(), secret_key: secret(20) };
+    let key = FirstKey { account: "admin", access_key: secret(10).to_uppercase(), secret_key: secret(20) };
     let folder = &arguments.folder;
-    create(folder, &arguments.cluster, &sites, &key, lasts)?;
+    create(folder, &arguments.cluster, &sites, std::slice::from_ref(&key), lasts)?;
     println!("{}: a cluster of {} sites\n", folder.display(), sites.len());
     println!("  ca.pem, ca.key      the authority; keep ca.key off the sites, `init --renew` needs it");
     for site in &sites {
@@ -104,7 +106,7 @@ pub(super) fn create(
     folder: &Path,
     cluster: &str,
     sites: &[NewSite],
-    key: &FirstKey,
+    keys: &[FirstKey],
     lasts: Duration,
 ) -> miette::Result<()> {
     if folder.exists() && folder.read_dir().into_diagnostic()?.next().is_some() {
@@ -119,7 +121,7 @@ pub(super) fn create(
         .collect();
     let members = members.concat();
     let authority = certificates::authority(cluster).into_diagnostic()?;
-    let (cluster_key, access) = (secret(32), keys_file(key));
+    let (cluster_key, access) = (secret(32), keys_file(keys));
     let mut names = BTreeSet::new();
     for site in sites {
         if !names.insert(&site.name) {
@@ -145,11 +147,14 @@ pub(super) fn create(
     Ok(())
 }
 
-fn keys_file(key: &FirstKey) -> String {
-    format!(
-        "# The first access keys: the same at every site.\n\n[[key]]\naccess_key = {:?}\nsecret_key = {:?}\naccount = \"admin\"\n",
-        key.access_key, key.secret_key
-    )
+fn keys_file(keys: &[FirstKey]) -> String {
+    let key = |FirstKey { account, access_key, secret_key }: &FirstKey| {
+        format!(
+            "\n[[key]]\naccess_key = {access_key:?}\nsecret_key = {secret_key:?}\naccount = {account:?}\n"
+        )
+    };
+    let keys: Vec<_> = keys.iter().map(key).collect();
+    format!("# The first access keys: the same at every site.\n{}", keys.concat())
 }
 
 fn configuration(cluster: &str, site: &NewSite, members: &str) -> String {

@@ -30,6 +30,10 @@ const NAMES: [&str; 5] = ["eu-west", "us-east", "ap-south", "sa-east", "af-north
 pub(super) const ACCESS_KEY: &str = "ANABRANCHDEV";
 /// Its secret.
 pub(super) const SECRET_KEY: &str = "anabranch-dev-secret";
+/// The access key of another account, to try what an account may not do with another's buckets.
+const ALT_ACCESS_KEY: &str = "ANABRANCHALT";
+/// Its secret.
+const ALT_SECRET_KEY: &str = "anabranch-alt-secret";
 /// How far above its S3 port a site listens for its peers.
 pub(super) const PEER: u16 = 100;
 /// How far above its S3 port a site listens for operators.
@@ -91,7 +95,10 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         let cluster = start(arguments, folder).await?;
         let env = shell_lines(&cluster);
         let path = folder.join("dev.env");
-        fs::write(&path, &env)
+        // Scripts read it as soon as it is there, so it comes whole.
+        let unfinished = folder.join("dev.env.new");
+        fs::write(&unfinished, &env)
+            .and_then(|()| fs::rename(&unfinished, &path))
             .into_diagnostic()
             .wrap_err_with(|| format!("writing {} failed", path.display()))?;
         if arguments.demo {
@@ -126,7 +133,7 @@ async fn until(cluster: Cluster, stop: impl Future<Output = ()>) -> Outcome {
 async fn start(arguments: &Arguments, folder: &Path) -> miette::Result<Cluster> {
     let (sites, key) = (
         usize::from(arguments.sites),
-        FirstKey { access_key: ACCESS_KEY.into(), secret_key: SECRET_KEY.into() },
+        FirstKey { account: "admin", access_key: ACCESS_KEY.into(), secret_key: SECRET_KEY.into() },
     );
     let at = |above: u16, site: usize| {
         let port = arguments.port.checked_add(above + site as u16);
@@ -145,7 +152,9 @@ async fn start(arguments: &Arguments, folder: &Path) -> miette::Result<Cluster> 
                 data_dir: "data".into(),
             });
         }
-        init::create(&folder.join("cluster"), "dev", &new, &key, LASTS)?;
+        let alt =
+            FirstKey { account: "alt", access_key: ALT_ACCESS_KEY.into(), secret_key: ALT_SECRET_KEY.into() };
+        init::create(&folder.join("cluster"), "dev", &new, &[key.clone(), alt], LASTS)?;
     }
     let mut configs = Vec::new();
     for name in &NAMES[..sites] {
@@ -175,16 +184,20 @@ async fn start(arguments: &Arguments, folder: &Path) -> miette::Result<Cluster> 
 
 /// What a shell can read: for scripts that start a cluster to test against.
 fn shell_lines(cluster: &Cluster) -> String {
-    let FirstKey { access_key, secret_key } = &cluster.key;
+    let FirstKey { access_key, secret_key, .. } = &cluster.key;
     let endpoint = |(letter, site)| format!("ENDPOINT_{letter}=http://{}", cluster.s3(site));
-    let mut lines =
-        vec![format!("AWS_ACCESS_KEY_ID={access_key}"), format!("AWS_SECRET_ACCESS_KEY={secret_key}")];
+    let mut lines = vec![
+        format!("AWS_ACCESS_KEY_ID={access_key}"),
+        format!("AWS_SECRET_ACCESS_KEY={secret_key}"),
+        format!("ALT_ACCESS_KEY_ID={ALT_ACCESS_KEY}"),
+        format!("ALT_SECRET_ACCESS_KEY={ALT_SECRET_KEY}"),
+    ];
     lines.extend(('A'..).zip(0..cluster.sites.len()).map(endpoint));
     lines.join("\n") + "\n"
 }
 
 fn banner(cluster: &Cluster, folder: &Path) -> String {
-    let FirstKey { access_key, secret_key } = &cluster.key;
+    let FirstKey { access_key, secret_key, .. } = &cluster.key;
     let site = |site: usize| {
         let (name, s3) = (cluster.name(site), cluster.s3(site));
         let admin = cluster.sites[site].site().config.admin.listen;
