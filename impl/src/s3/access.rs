@@ -114,22 +114,14 @@ fn check_signature<'a>(
     authorization: Option<&str>,
     headers: impl Iterator<Item = &'a str>,
 ) -> S3Result<()> {
-    let signed = match authorization {
-        Some(value) if value.starts_with("AWS ") => {
-            return Err(s3_error!(
-                InvalidRequest,
-                "sign with version 4: version 2 is taken in URLs and forms only"
-            ));
-        }
-        Some(value) => value
-            .split([',', ' '])
-            .find_map(|part| part.trim().strip_prefix("SignedHeaders=").map(str::to_owned)),
-        None => parameter(query, "X-Amz-SignedHeaders")
-            .map(|signed| signed.replace("%3B", ";").replace("%3b", ";")),
-    };
+    if authorization.is_some_and(|value| value.starts_with("AWS ")) {
+        return Err(s3_error!(
+            InvalidRequest,
+            "sign with version 4: version 2 is taken in URLs and forms only"
+        ));
+    }
     // Without a list the signature is of version 2, which covers every `x-amz-` header.
-    let Some(signed) = signed else { return Ok(()) };
-    let signed: BTreeSet<String> = signed.split(';').map(str::to_ascii_lowercase).collect();
+    let Some(signed) = signed_headers(query, authorization) else { return Ok(()) };
     // What is signed holds the time and the body's hash by themselves.
     let covered = ["x-amz-content-sha256", "x-amz-date"];
     let mut unsigned = headers
@@ -142,6 +134,18 @@ fn check_signature<'a>(
         )),
         None => Ok(()),
     }
+}
+
+/// The headers that a signature of version 4 says it covers.
+pub(super) fn signed_headers(query: &str, authorization: Option<&str>) -> Option<BTreeSet<String>> {
+    let signed = match authorization {
+        Some(value) => value
+            .split([',', ' '])
+            .find_map(|part| part.trim().strip_prefix("SignedHeaders=").map(str::to_owned)),
+        None => parameter(query, "X-Amz-SignedHeaders")
+            .map(|signed| signed.replace("%3B", ";").replace("%3b", ";")),
+    };
+    Some(signed?.split(';').map(str::to_ascii_lowercase).collect())
 }
 
 #[cfg(test)]

@@ -17,13 +17,22 @@ use std::{
     time::Duration,
 };
 
-/// Whether a client was given up: whoever answers says so then, whatever became of the operation.
+/// How far a request's body came, for whoever answers.
 #[derive(Clone, Default)]
-pub(super) struct Stalled(Arc<AtomicBool>);
+pub(super) struct Progress {
+    stalled: Arc<AtomicBool>,
+    unread: Arc<AtomicBool>,
+}
 
-impl Stalled {
-    pub(super) fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+impl Progress {
+    /// Whether the client was given up: that is then said, whatever became of the operation.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.stalled.load(Ordering::Relaxed)
+    }
+
+    /// Whether there is a body of which some was not read.
+    pub(super) fn is_unread(&self) -> bool {
+        self.unread.load(Ordering::Relaxed)
     }
 }
 
@@ -34,12 +43,13 @@ pub(super) struct Moving<E, B> {
     body: B,
     /// Runs while the client is waited for.
     timer: Option<BoxFuture>,
-    stalled: Stalled,
+    progress: Progress,
 }
 
 impl<E: Env, B> Moving<E, B> {
-    pub(super) fn new(env: E, limit: Duration, body: B, stalled: Stalled) -> Self {
-        Self { env, limit, body, timer: None, stalled }
+    pub(super) fn new(env: E, limit: Duration, body: B, progress: Progress) -> Self {
+        progress.unread.store(true, Ordering::Relaxed);
+        Self { env, limit, body, timer: None, progress }
     }
 }
 
@@ -60,13 +70,16 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
             self.timer = None;
+            if frame.is_none() || self.body.is_end_stream() {
+                self.progress.unread.store(false, Ordering::Relaxed);
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other)));
         }
         let (env, limit) = (self.env.clone(), self.limit);
         let timer = self.timer.get_or_insert_with(|| Box::pin(async move { env.sleep(limit).await }));
         std::task::ready!(timer.as_mut().poll(cx));
         self.timer = None;
-        self.stalled.0.store(true, Ordering::Relaxed);
+        self.progress.stalled.store(true, Ordering::Relaxed);
         Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())))
     }
 

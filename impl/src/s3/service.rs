@@ -5,12 +5,12 @@ use super::{
     access::{Auth, Keys},
     context::Source,
     front::{self, Front, XML_MAX},
-    idle::{Moving, Stalled},
+    idle::{Moving, Progress},
     policies::Policies,
 };
 use crate::{engine::Engine, env::Env};
 use hyper::{
-    Request,
+    Request, Version,
     body::{Body as _, Incoming},
     header::{self, HeaderValue},
 };
@@ -177,19 +177,28 @@ impl<E: Env> Service<E> {
     }
 
     async fn call(&self, request: Request<Incoming>) -> Result<HttpResponse, HttpError> {
-        let stalled = Stalled::default();
+        let progress = Progress::default();
+        let is_http1 = request.version() <= Version::HTTP_11;
         let request = request.map(|body| {
             if body.is_end_stream() {
                 return s3s::Body::empty();
             }
             let limit = self.settings.idle_timeout;
-            s3s::Body::http_body_unsync(Moving::new(self.env.clone(), limit, body, stalled.clone()))
+            s3s::Body::http_body_unsync(Moving::new(self.env.clone(), limit, body, progress.clone()))
         });
-        let answer = match self.front.admit(request).await {
+        let mut answer = match self.front.admit(request).await {
             Ok(request) => self.s3s.call(request).await?,
             Err(error) => front::refusal(error),
         };
-        Ok(if stalled.get() { front::refusal(front::stalled()) } else { answer })
+        if progress.is_stalled() {
+            answer = front::refusal(front::stalled());
+        }
+        if is_http1 && progress.is_unread() {
+            // What is left of the body is not taken for the next request: the connection ends, and the client is told
+            // before it sends one.
+            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(answer)
     }
 }
 

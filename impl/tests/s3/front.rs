@@ -61,6 +61,33 @@ async fn metadata_in_latin_1_comes_back_as_it_was_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_range_that_is_none_and_not_signed_is_ignored() {
+    let pair = Pair::start().await;
+    pair.put(0, "k", "0123456789").await.ok();
+    for range in ["bytes=0-1,4-5", "lines=1-2", "bytes=5-2", "bytes=x"] {
+        let whole = pair.get(0, "k", &[("range", range)]).await;
+        assert_eq!((whole.status.as_u16(), &whole.body[..]), (200, &b"0123456789"[..]), "{range}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_before_the_whole_body_ends_the_connection() {
+    let pair = Pair::start().await;
+    for (body, is_closed) in [("half", true), ("", false)] {
+        let mut conn = pair.dial();
+        let length = body.len() * 2;
+        let head =
+            format!("PUT /photos/k HTTP/1.1\r\nhost: store.test\r\ncontent-length: {length}\r\n\r\n{body}");
+        conn.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = vec![0; 4096];
+        let count = conn.read(&mut answer).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer[..count]);
+        assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+        assert_eq!(answer.contains("connection: close"), is_closed, "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_preflight_request_is_answered_without_a_signature() {
     let pair = Pair::start().await;
     let (origin, method) = (("origin", "http://a.test"), ("access-control-request-method", "PUT"));

@@ -62,7 +62,8 @@ fn rows() -> Vec<Row> {
         tagging("a tag twice", tags(&(tag("t") + &tag("t"))), (400, "InvalidTag")),
         tagging("a tag without a value", tags("<Tag><Key>t</Key></Tag>"), xml),
         object("a tag twice in the header", "PUT", "", ("x-amz-tagging", "a=1&a=2"), (400, "InvalidTag")),
-        // Ranges and parts. AWS ignores a range that it cannot read, and gives the whole: s3s decides.
+        // Ranges and parts. AWS ignores a range that it cannot read, and gives the whole, as is done here if the range
+        // is not signed: s3s decides.
         object("a range beyond the end", "GET", "", ("range", "bytes=4-9"), (416, "InvalidRange")),
         object("a range of nothing", "GET", "", ("range", "bytes=-0"), (416, "InvalidRange")),
         object("a range backwards", "GET", "", ("range", "bytes=3-1"), argument),
