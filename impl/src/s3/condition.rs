@@ -1,6 +1,10 @@
 //! The conditions of a request, as RFC 9110 and S3 have them.
 
 use crate::engine::Condition;
+use hyper::{
+    HeaderMap,
+    header::{self, HeaderName},
+};
 use s3s::{
     S3Error, S3ErrorCode, S3Result,
     dto::{ETagCondition, Timestamp},
@@ -65,6 +69,15 @@ pub(super) fn of_write(
             Err(s3_error!(NotImplemented, "a write takes If-Match or If-None-Match, not both"))
         }
     }
+}
+
+/// The condition of a copy on what it replaces, for which `s3s` has no place.
+pub(super) fn of_copy(headers: &HeaderMap) -> S3Result<Option<Condition>> {
+    let named = |name: HeaderName| {
+        let value = headers.get(&name).map(|value| ETagCondition::parse_http_header(value.as_bytes()));
+        value.transpose().map_err(|_| s3_error!(InvalidArgument, "{} is * or an ETag", name))
+    };
+    of_write(named(header::IF_MATCH)?.as_ref(), named(header::IF_NONE_MATCH)?.as_ref())
 }
 
 #[cfg(test)]

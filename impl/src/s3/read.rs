@@ -90,6 +90,9 @@ impl<E: Env> Face<E> {
             Err(Error::Deleted { marker, is_null, .. }) => {
                 let mut headers = HeaderMap::new();
                 headers.insert(DELETE_MARKER, HeaderValue::from_static("true"));
+                if version.is_some() {
+                    headers.insert(hyper::header::ALLOW, HeaderValue::from_static("DELETE"));
+                }
                 if let Some(id) = names::shown_version_id(marker, is_null, bucket.versioning) {
                     headers.extend(
                         HeaderValue::from_str(&id)

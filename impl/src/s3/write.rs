@@ -15,7 +15,7 @@ use crate::{
     env::Env,
 };
 use hyper::{HeaderMap, header::HeaderValue};
-use s3s::{S3Request, S3Response, S3Result, dto, s3_error};
+use s3s::{S3ErrorCode, S3Request, S3Response, S3Result, dto, s3_error};
 
 /// The algorithm of objects whose client names none.
 const ALGORITHM: &str = "CRC64NVME";
@@ -80,7 +80,17 @@ impl<E: Env> Face<E> {
             return Err(s3_error!(NotImplemented, "access points are not supported"));
         };
         let bucket = self.resolve_expected(request, bucket, "x-amz-source-expected-bucket-owner").await?;
-        let object = self.object_in(request, &bucket, key, version_id.as_deref(), Action::GET_OBJECT).await?;
+        let object = self.object_in(request, &bucket, key, version_id.as_deref(), Action::GET_OBJECT).await;
+        let object = object.map_err(|error| {
+            if *error.code() == S3ErrorCode::MethodNotAllowed {
+                s3_error!(
+                    InvalidRequest,
+                    "the source of a copy may not name a delete marker by its version id"
+                )
+            } else {
+                error
+            }
+        })?;
         let facts = Facts::of(&object, &bucket);
         conditions.check_source(&facts.etag, facts.written_at_s)?;
         Ok((object, facts))
@@ -102,6 +112,7 @@ impl<E: Env> Face<E> {
             if_modified_since: input.copy_source_if_modified_since.clone(),
             if_unmodified_since: input.copy_source_if_unmodified_since.clone(),
         };
+        let condition = condition::of_copy(&request.headers)?;
         let (object, facts) = self.source(&request, &input.copy_source, conditions).await?;
         let size = object.content.manifest.size;
         if size > PUT_MAX {
@@ -131,8 +142,7 @@ impl<E: Env> Face<E> {
         body::note_checksum(&mut headers, algorithm, &checksum, dto::ChecksumType::FULL_OBJECT);
         let context = context_of(&request.headers)?;
         let key = input.key.clone();
-        let put =
-            PutRequest { bucket: bucket.id.clone(), key, body: stored, headers, context, condition: None };
+        let put = PutRequest { bucket: bucket.id.clone(), key, body: stored, headers, context, condition };
         let written = self.engine.put(put).await.map_err(error::of)?;
         let result = dto::CopyObjectResult {
             checksum_type: Some(dto::ChecksumType::from_static(dto::ChecksumType::FULL_OBJECT)),

@@ -17,6 +17,42 @@ impl Pair {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_may_ask_what_it_replaces() {
+    let pair = Pair::start().await;
+    let etag = pair.put(0, "source", "new").await.ok().header("etag").to_owned();
+    let copy = async |name, value| {
+        let put =
+            pair.signed("PUT", "/photos/k").with("x-amz-copy-source", "photos/source").with(name, value);
+        pair.exchange(put.by_header()).await.refused()
+    };
+    let (failed, done) = ((412, "PreconditionFailed".to_owned()), (200, String::new()));
+    assert_eq!(copy("if-match", "*").await, (404, "NoSuchKey".into()));
+    assert_eq!(copy("if-none-match", "*").await, done);
+    assert_eq!(copy("if-none-match", "*").await, failed);
+    assert_eq!(copy("if-match", "\"deadbeef\"").await, failed);
+    assert_eq!(copy("if-match", &etag).await, done);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_marker_says_what_may_be_done_with_it_and_is_no_source() {
+    let pair = Pair::start().await;
+    let xml = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    let mut versioning = pair.signed("PUT", "/photos?versioning");
+    versioning.body = xml.into();
+    pair.exchange(versioning.by_header()).await.ok();
+    let marker = pair.exchange(pair.signed("DELETE", "/photos/k").by_header()).await.ok();
+    let marker = marker.header("x-amz-version-id").to_owned();
+    for method in ["GET", "HEAD"] {
+        let read = pair.signed(method, &format!("/photos/k?versionId={marker}"));
+        let told = pair.exchange(read.by_header()).await;
+        assert_eq!((told.status.as_u16(), told.header("allow")), (405, "DELETE"), "{method}");
+    }
+    let source = format!("photos/k?versionId={marker}");
+    let copy = pair.signed("PUT", "/photos/other").with("x-amz-copy-source", &source);
+    assert_eq!(pair.exchange(copy.by_header()).await.refused(), (400, "InvalidRequest".into()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_conditional_write_is_tested_against_what_the_key_shows() {
     let pair = Pair::start().await;
     let (failed, missing) = ((412, "PreconditionFailed".to_owned()), (404, "NoSuchKey".to_owned()));
