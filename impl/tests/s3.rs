@@ -18,6 +18,8 @@ mod policy;
 #[path = "s3/signer.rs"]
 mod signer;
 mod sites;
+#[path = "s3/uploads.rs"]
+mod uploads;
 
 use anabranch::{
     engine::Engine,

@@ -32,14 +32,18 @@ pub(super) struct Taken {
     pub(super) stored: StoredBody,
     /// Its checksum by the algorithm asked for, as base64.
     pub(super) checksum: Option<String>,
+    /// The one that is kept, which may be another.
+    pub(super) kept: Option<String>,
 }
 
 /// What a client says of the body that it sends.
 pub(super) struct Expected<'a> {
     pub(super) headers: &'a HeaderMap,
     pub(super) trailers: Option<TrailingHeaders>,
-    /// The checksum that is computed, stored and told.
+    /// The checksum that is verified and told.
     pub(super) algorithm: Option<&'static str>,
+    /// The one that is kept.
+    pub(super) kept: Option<&'static str>,
 }
 
 /// Takes a whole body in. Nothing is kept if the stream ends badly, or any length or checksum differs.
@@ -48,7 +52,7 @@ pub(super) async fn take<E: Env>(
     body: Option<StreamingBlob>,
     expected: Expected<'_>,
 ) -> S3Result<Taken> {
-    let mut hasher = hasher(expected.algorithm);
+    let mut hasher = hasher(expected.algorithm.into_iter().chain(expected.kept));
     if let Some(mut body) = body {
         while let Some(piece) = body.next().await {
             // A signature or a length that turns out wrong comes as an error of the stream.
@@ -81,7 +85,8 @@ pub(super) async fn take<E: Env>(
             return Err(s3_error!(BadDigest, "the Content-MD5 that was sent is not the body's"));
         }
     }
-    let Some(algorithm) = expected.algorithm else { return Ok(Taken { stored, checksum: None }) };
+    let kept = expected.kept.and_then(|algorithm| value_of(&computed, algorithm));
+    let Some(algorithm) = expected.algorithm else { return Ok(Taken { stored, checksum: None, kept }) };
     let computed = value_of(&computed, algorithm).unwrap_or_default();
     let header = header_of(algorithm);
     let trailer = expected.trailers.and_then(|trailers| trailers.take());
@@ -92,7 +97,7 @@ pub(super) async fn take<E: Env>(
             return Err(s3_error!(BadDigest, "the {} that was sent is not the body's", header));
         }
     }
-    Ok(Taken { stored, checksum: Some(computed) })
+    Ok(Taken { stored, checksum: Some(computed), kept })
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -120,16 +125,18 @@ fn verify_length(headers: &HeaderMap, size: u64) -> S3Result<()> {
     }
 }
 
-/// A hasher of one algorithm.
-pub(super) fn hasher(algorithm: Option<&str>) -> ChecksumHasher {
+/// A hasher of these algorithms.
+pub(super) fn hasher<'a>(algorithms: impl IntoIterator<Item = &'a str>) -> ChecksumHasher {
     let mut hasher = ChecksumHasher::default();
-    match algorithm {
-        Some("CRC32") => hasher.crc32 = Some(Crc32::new()),
-        Some("CRC32C") => hasher.crc32c = Some(Crc32c::new()),
-        Some("CRC64NVME") => hasher.crc64nvme = Some(Crc64Nvme::new()),
-        Some("SHA1") => hasher.sha1 = Some(Sha1::new()),
-        Some("SHA256") => hasher.sha256 = Some(Sha256::new()),
-        _ => {}
+    for algorithm in algorithms {
+        match algorithm {
+            "CRC32" => hasher.crc32 = Some(Crc32::new()),
+            "CRC32C" => hasher.crc32c = Some(Crc32c::new()),
+            "CRC64NVME" => hasher.crc64nvme = Some(Crc64Nvme::new()),
+            "SHA1" => hasher.sha1 = Some(Sha1::new()),
+            "SHA256" => hasher.sha256 = Some(Sha256::new()),
+            _ => {}
+        }
     }
     hasher
 }
@@ -192,9 +199,9 @@ pub(super) async fn copy<E: Env>(
     body: &BodyReader<E>,
     range: Range<u64>,
     mut writer: BodyWriter<E>,
-    algorithm: Option<&'static str>,
+    algorithm: &'static str,
 ) -> S3Result<Taken> {
-    let mut hasher = hasher(algorithm);
+    let mut hasher = hasher([algorithm]);
     let mut rest = range;
     while !rest.is_empty() {
         let bytes = read(body, &rest).await.map_err(error::of)?;
@@ -203,8 +210,8 @@ pub(super) async fn copy<E: Env>(
         rest.start += bytes.len() as u64;
     }
     let stored = writer.finish().await.map_err(error::of)?;
-    let checksum = algorithm.and_then(|algorithm| value_of(&hasher.finalize(), algorithm));
-    Ok(Taken { stored, checksum })
+    let checksum = value_of(&hasher.finalize(), algorithm);
+    Ok(Taken { stored, kept: checksum.clone(), checksum })
 }
 
 /// Notes a body's checksum among the object's headers.

@@ -12,7 +12,7 @@ use super::{
     write::{context_header, context_of, version_of},
 };
 use crate::{
-    engine::{Bucket, CompleteUpload, Error, GetRequest, RETENTION, UploadId, UploadRow, Written},
+    engine::{Bucket, CompleteUpload, Error, GetRequest, PartRow, RETENTION, UploadId, UploadRow, Written},
     env::Env,
     object::RecordKey,
 };
@@ -23,14 +23,41 @@ use s3s::{S3ErrorCode, S3Request, S3Response, S3Result, dto, s3_error};
 pub(super) struct Kind {
     pub(super) algorithm: &'static str,
     is_whole: bool,
+    /// The client named no algorithm: the object has a checksum, its parts are told without.
+    is_implied: bool,
 }
 
 impl Kind {
-    pub(super) fn of(upload: &UploadRow) -> Option<Self> {
-        let named = upload.headers.get(metadata::CHECKSUM_ALGORITHM)?;
-        let algorithm = metadata::ALGORITHMS.iter().map(|(name, _)| *name).find(|name| name == named)?;
+    pub(super) fn of(upload: &UploadRow) -> Self {
+        let named = upload.headers.get(metadata::CHECKSUM_ALGORITHM);
+        let named = named
+            .and_then(|named| metadata::ALGORITHMS.iter().map(|(name, _)| *name).find(|name| name == named));
         let is_whole = upload.headers.get(metadata::CHECKSUM_TYPE).is_some_and(|kind| kind == "FULL_OBJECT");
-        Some(Self { algorithm, is_whole })
+        match named {
+            Some(algorithm) => Self { algorithm, is_whole, is_implied: false },
+            None => Self { algorithm: metadata::ALGORITHM, is_whole: true, is_implied: true },
+        }
+    }
+
+    /// The algorithm that the client named.
+    pub(super) fn told(&self) -> Option<&'static str> {
+        Some(self.algorithm).filter(|_| !self.is_implied)
+    }
+
+    /// Tests what a completion says of a part, and says what the part is to the whole.
+    fn check(&self, part: &Named, row: PartRow) -> S3Result<(u64, Option<Vec<u8>>)> {
+        match part.checksums.clone().get(self.algorithm) {
+            Some(sent) if row.checksum.is_some() && metadata::unbase64(&sent) != row.checksum => {
+                Err(s3_error!(InvalidPart, "part {} has another checksum", part.number))
+            }
+            None if !self.is_whole => Err(s3_error!(
+                InvalidRequest,
+                "the upload was begun with {} checksums: the completion must tell that of part {}",
+                self.algorithm,
+                part.number
+            )),
+            _ => Ok((row.size, row.checksum)),
+        }
     }
 
     fn name(&self) -> &'static str {
@@ -40,7 +67,7 @@ impl Kind {
     /// The checksum of the whole, of the parts' sizes and checksums.
     fn combine(&self, parts: &[(u64, Vec<u8>)]) -> Option<String> {
         if !self.is_whole {
-            let mut hasher = body::hasher(Some(self.algorithm));
+            let mut hasher = body::hasher([self.algorithm]);
             parts.iter().for_each(|(_, sum)| hasher.update(sum));
             let value = body::value_of(&hasher.finalize(), self.algorithm)?;
             return Some(format!("{value}-{}", parts.len()));
@@ -116,14 +143,21 @@ impl<E: Env> Face<E> {
             lock::add_default(&mut headers, bucket, self.engine.env().wall_ms())?;
         }
         let kind = Kind::of(&upload);
-        if let Some(kind) = &kind {
-            let mut sums = Vec::with_capacity(parts.len());
-            for (number, _) in &parts {
-                let rows = self.engine.parts(id, number - 1, 1).await.map_err(error::of)?;
-                let row = rows.into_iter().find(|(found, _)| found == number);
-                let sum = row.and_then(|(_, row)| Some((row.size, row.checksum?)));
-                sums.push(sum.ok_or_else(|| s3_error!(InvalidPart))?);
-            }
+        let (mut size, mut sums) = (0, Vec::with_capacity(parts.len()));
+        for part in &parts {
+            let rows = self.engine.parts(id, part.number - 1, 1).await.map_err(error::of)?;
+            let row = rows.into_iter().find(|(found, _)| *found == part.number);
+            let (_, row) = row.ok_or_else(|| s3_error!(InvalidPart))?;
+            let (part_size, sum) = kind.check(part, row)?;
+            size += part_size;
+            sums.extend(sum.map(|sum| (part_size, sum)));
+        }
+        if input.mpu_object_size.is_some_and(|announced| u64::try_from(announced) != Ok(size)) {
+            return Err(s3_error!(InvalidRequest, "the parts are {} bytes, not what was announced", size));
+        }
+        // Parts that came before they had a checksum leave the object without one.
+        let has_sum = sums.len() == parts.len();
+        if has_sum {
             let whole = kind.combine(&sums).ok_or_else(|| s3_error!(InvalidRequest))?;
             body::note_checksum(&mut headers, kind.algorithm, &whole, kind.name());
             let sent = request
@@ -139,13 +173,13 @@ impl<E: Env> Face<E> {
             id,
             bucket: bucket.id.clone(),
             key: input.key.clone(),
-            parts,
+            parts: parts.into_iter().map(|part| (part.number, part.etag)).collect(),
             headers,
             context: context_of(&request.headers)?,
             condition,
         };
         let written = self.engine.complete_upload(complete).await.map_err(error::of)?;
-        let checksum_type = kind.map(|kind| dto::ChecksumType::from_static(kind.name()));
+        let checksum_type = has_sum.then(|| dto::ChecksumType::from_static(kind.name()));
         Ok(Completed { written, checksums, checksum_type })
     }
 
@@ -181,19 +215,31 @@ impl<E: Env> Face<E> {
     }
 }
 
+/// A part as a completion names it.
+struct Named {
+    number: u16,
+    etag: Option<String>,
+    checksums: Checksums,
+}
+
 /// The parts that a client names. Of one number the last in a row counts: the client sent that part again.
-fn parts_of(input: &Input) -> S3Result<Vec<(u16, Option<String>)>> {
+fn parts_of(input: &Input) -> S3Result<Vec<Named>> {
     let named = input.multipart_upload.as_ref().and_then(|all| all.parts.as_ref());
     let named = named.filter(|parts| !parts.is_empty()).ok_or_else(|| s3_error!(MalformedXML))?;
-    let mut parts: Vec<(u16, Option<String>)> = Vec::with_capacity(named.len());
+    let mut parts: Vec<Named> = Vec::with_capacity(named.len());
     for part in named {
         let number = part.part_number.ok_or_else(|| s3_error!(MalformedXML, "a part has a PartNumber"))?;
         let number = number_of(number)?;
         let etag = part.e_tag.as_ref().map(|etag| etag.value().to_owned());
-        match parts.last_mut() {
-            Some(last) if last.0 == number => last.1 = etag,
-            _ => parts.push((number, etag)),
-        }
+        let checksums = Checksums {
+            crc32: part.checksum_crc32.clone(),
+            crc32c: part.checksum_crc32c.clone(),
+            crc64nvme: part.checksum_crc64nvme.clone(),
+            sha1: part.checksum_sha1.clone(),
+            sha256: part.checksum_sha256.clone(),
+        };
+        parts.pop_if(|last| last.number == number);
+        parts.push(Named { number, etag, checksums });
     }
     Ok(parts)
 }
@@ -203,7 +249,7 @@ mod tests {
     use super::*;
 
     fn sum(algorithm: &str, bytes: &[u8]) -> Vec<u8> {
-        let mut hasher = body::hasher(Some(algorithm));
+        let mut hasher = body::hasher([algorithm]);
         hasher.update(bytes);
         metadata::unbase64(&body::value_of(&hasher.finalize(), algorithm).unwrap()).unwrap()
     }
@@ -214,7 +260,7 @@ mod tests {
         for algorithm in ["CRC32", "CRC32C", "CRC64NVME"] {
             let parts: Vec<_> =
                 whole.chunks(33_333).map(|part| (part.len() as u64, sum(algorithm, part))).collect();
-            let combined = Kind { algorithm, is_whole: true }.combine(&parts).unwrap();
+            let combined = Kind { algorithm, is_whole: true, is_implied: false }.combine(&parts).unwrap();
             assert_eq!(combined, metadata::base64(&sum(algorithm, &whole)), "{algorithm}");
         }
     }
@@ -224,6 +270,9 @@ mod tests {
         let parts = [(1, sum("SHA256", b"a")), (1, sum("SHA256", b"b"))];
         let of_both = [parts[0].1.clone(), parts[1].1.clone()].concat();
         let expected = format!("{}-2", metadata::base64(&sum("SHA256", &of_both)));
-        assert_eq!(Kind { algorithm: "SHA256", is_whole: false }.combine(&parts), Some(expected));
+        assert_eq!(
+            Kind { algorithm: "SHA256", is_whole: false, is_implied: false }.combine(&parts),
+            Some(expected)
+        );
     }
 }

@@ -24,6 +24,9 @@ pub(super) const CHECKSUM_TYPE: &str = "x-amz-checksum-type";
 /// Headers that say something of checksums and are none.
 const ABOUT_CHECKSUMS: [&str; 3] = [CHECKSUM_ALGORITHM, CHECKSUM_TYPE, "x-amz-checksum-mode"];
 
+/// The algorithm of objects whose client names none.
+pub(super) const ALGORITHM: &str = "CRC64NVME";
+
 const META: &str = "x-amz-meta-";
 /// Most bytes of user metadata, as S3 counts them.
 const META_MAX: usize = 2048;
@@ -154,6 +157,11 @@ impl Checksums {
             }
         }
         all
+    }
+
+    /// The value of an algorithm.
+    pub(super) fn get(mut self, algorithm: &str) -> Option<String> {
+        self.slot(algorithm)?.take()
     }
 
     fn slot(&mut self, algorithm: &str) -> Option<&mut Option<String>> {

@@ -3,7 +3,7 @@
 //! `s3s` parses, checks signatures and writes XML; the engine knows nothing of HTTP. What lies between is here, and only
 //! types of our own cross to the engine: [`names`] turns buckets, keys and version ids round, [`metadata`] headers,
 //! [`body`] streams with their checksums, [`condition`] the `If-…` headers, [`error`] and [`refusal`] what is refused. Then a file for each
-//! family of operations: [`bucket`], [`read`], [`write`], [`delete`], [`list`], [`multipart`] with [`complete`], [`tagging`],
+//! family of operations: [`bucket`], [`read`], [`write`], [`delete`], [`list`], [`multipart`] with [`uploads`] and [`complete`], [`tagging`],
 //! [`locking`] by the rules in [`lock`]; [`handler`] is
 //! the table of them, [`access`] says who asks, [`authorize`] whether each [`action`] may be done, by the lists of [`acl`] as [`ownership`] and
 //! [`grants`] keep them, the [`policy`] that [`policies`] keep, asked in a [`context`], and what a bucket [`block`]s; [`service`] puts it together, with [`front`] before and after `s3s` and [`idle`] around what
@@ -40,6 +40,7 @@ mod read;
 mod refusal;
 mod service;
 mod tagging;
+mod uploads;
 mod write;
 
 pub use access::{Account, Keys};

@@ -1,4 +1,5 @@
-//! Multipart uploads until they are complete: see [`complete`](super::complete).
+//! Multipart uploads until they are complete: see [`complete`](super::complete). They are listed in
+//! [`uploads`](super::uploads).
 
 use super::{
     Face,
@@ -104,9 +105,9 @@ impl<E: Env> Face<E> {
         let upload = self.upload(id, &record).await?;
         let kind = Kind::of(&upload);
         let sent = metadata::algorithm_of(&request.headers)?;
-        let algorithm = kind.as_ref().map(|kind| kind.algorithm).or(sent);
-        if let (Some(kind), Some(sent)) = (&kind, sent)
-            && kind.algorithm != sent
+        let algorithm = sent.or(kind.told());
+        if let Some(sent) = sent
+            && kind.told().is_some_and(|told| told != sent)
         {
             return Err(s3_error!(
                 InvalidRequest,
@@ -115,9 +116,15 @@ impl<E: Env> Face<E> {
                 sent
             ));
         }
-        let expected = Expected { headers: &request.headers, trailers: request.trailing_headers, algorithm };
-        let Taken { stored, checksum } = body::take(self.engine.write_part(), input.body, expected).await?;
-        let kept = checksum.as_ref().filter(|_| kind.is_some()).and_then(|sum| unbase64(sum));
+        let expected = Expected {
+            headers: &request.headers,
+            trailers: request.trailing_headers,
+            algorithm,
+            kept: Some(kind.algorithm),
+        };
+        let Taken { stored, checksum, kept } =
+            body::take(self.engine.write_part(), input.body, expected).await?;
+        let kept = kept.and_then(|sum| unbase64(&sum));
         let etag = self.engine.put_part(id, record, number, stored, kept).await.map_err(error::of)?;
         let sums = Checksums::of_option(algorithm, checksum);
         let output = dto::UploadPartOutput { e_tag: Some(dto::ETag::Strong(etag)), ..Default::default() };
@@ -145,16 +152,14 @@ impl<E: Env> Face<E> {
         let range = match &input.copy_source_range {
             None => 0..size,
             Some(text) => match dto::Range::parse(text) {
-                Ok(dto::Range::Int { first, last: Some(last) }) if first <= last && last < size => {
-                    first..last + 1
-                }
-                Ok(dto::Range::Int { .. }) => return Err(s3_error!(InvalidRange)),
+                Ok(dto::Range::Int { first, last: Some(last) }) if last < size => first..last + 1,
+                Ok(dto::Range::Int { last: Some(_), .. }) => return Err(s3_error!(InvalidRange)),
                 _ => return Err(s3_error!(InvalidArgument, "x-amz-copy-source-range is bytes=first-last")),
             },
         };
-        let algorithm = Kind::of(&upload).map(|kind| kind.algorithm);
-        let Taken { stored, checksum } =
-            body::copy(&object.body, range, self.engine.write_part(), algorithm).await?;
+        let kind = Kind::of(&upload);
+        let Taken { stored, checksum, .. } =
+            body::copy(&object.body, range, self.engine.write_part(), kind.algorithm).await?;
         let kept = checksum.as_ref().and_then(|sum| unbase64(sum));
         let etag = self.engine.put_part(id, record, number, stored, kept).await.map_err(error::of)?;
         let result = dto::CopyPartResult {
@@ -162,7 +167,7 @@ impl<E: Env> Face<E> {
             last_modified: Some(facts.last_modified),
             ..Default::default()
         };
-        let result = summed!(Checksums::of_option(algorithm, checksum), result);
+        let result = summed!(Checksums::of_option(kind.told(), checksum), result);
         Ok(S3Response::new(dto::UploadPartCopyOutput {
             copy_part_result: Some(result),
             copy_source_version_id: facts.version_id,
@@ -227,64 +232,9 @@ impl<E: Env> Face<E> {
             ..Default::default()
         }))
     }
-
-    pub(super) async fn list_multipart_uploads(
-        &self,
-        request: S3Request<dto::ListMultipartUploadsInput>,
-    ) -> S3Result<S3Response<dto::ListMultipartUploadsOutput>> {
-        let bucket = self.bucket(&request, &request.input.bucket, Action::LIST_BUCKET_UPLOADS).await?;
-        let input = request.input;
-        let max = page_size(input.max_uploads)?;
-        let prefix = input.prefix.clone().unwrap_or_default();
-        let after = (
-            input.key_marker.clone().unwrap_or_default(),
-            input.upload_id_marker.clone().unwrap_or_default(),
-        );
-        let all = self.engine.uploads(&bucket.id).await.map_err(error::of)?;
-        let mut rest = all.into_iter().filter_map(|(id, upload)| {
-            let key = upload.record.object_key()?.to_owned();
-            let id = id.to_string();
-            let is_after = match (key.cmp(&after.0), after.1.is_empty()) {
-                (std::cmp::Ordering::Equal, false) => id > after.1,
-                (order, _) => order.is_gt() || after.0.is_empty(),
-            };
-            (is_after && key.starts_with(&prefix)).then_some((key, id, upload))
-        });
-        let shown: Vec<_> = rest.by_ref().take(usize::try_from(max).unwrap_or(0)).collect();
-        let is_truncated = rest.next().is_some();
-        let next = shown.last().filter(|_| is_truncated).map(|(key, id, _)| (key.clone(), id.clone()));
-        let uploads = shown.into_iter().map(|(key, id, upload)| dto::MultipartUpload {
-            checksum_algorithm: upload
-                .headers
-                .get(metadata::CHECKSUM_ALGORITHM)
-                .cloned()
-                .map(dto::ChecksumAlgorithm::from),
-            checksum_type: upload.headers.get(metadata::CHECKSUM_TYPE).cloned().map(dto::ChecksumType::from),
-            initiated: Some(names::at_ms(upload.began_ms)),
-            initiator: Some(initiator(&upload)),
-            key: Some(key),
-            owner: Some(ownership::told(&ownership::owner_of(&upload.headers, &bucket))),
-            storage_class: Some(dto::StorageClass::from_static(dto::StorageClass::STANDARD)),
-            upload_id: Some(id),
-        });
-        let uploads = uploads.collect();
-        let (next_key_marker, next_upload_id_marker) = next.unzip();
-        Ok(S3Response::new(dto::ListMultipartUploadsOutput {
-            bucket: Some(input.bucket),
-            is_truncated: Some(is_truncated),
-            key_marker: input.key_marker,
-            max_uploads: Some(max),
-            next_key_marker,
-            next_upload_id_marker,
-            prefix: input.prefix,
-            upload_id_marker: input.upload_id_marker,
-            uploads: Some(uploads),
-            ..Default::default()
-        }))
-    }
 }
 
-fn initiator(upload: &UploadRow) -> dto::Initiator {
+pub(super) fn initiator(upload: &UploadRow) -> dto::Initiator {
     let name = Some(upload.initiator.clone());
     dto::Initiator { display_name: name.clone(), id: name }
 }

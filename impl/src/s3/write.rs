@@ -17,8 +17,6 @@ use crate::{
 use hyper::{HeaderMap, header::HeaderValue};
 use s3s::{S3ErrorCode, S3Request, S3Response, S3Result, dto, s3_error};
 
-/// The algorithm of objects whose client names none.
-const ALGORITHM: &str = "CRC64NVME";
 /// The most bytes of one PUT: 5 GiB.
 const PUT_MAX: u64 = 5 << 30;
 
@@ -39,13 +37,15 @@ impl<E: Env> Face<E> {
         headers.extend(born);
         let condition = condition::of_write(input.if_match.as_ref(), input.if_none_match.as_ref())?;
         let context = context_of(&request.headers)?;
-        let algorithm = metadata::algorithm_of(&request.headers)?.unwrap_or(ALGORITHM);
+        let algorithm = metadata::algorithm_of(&request.headers)?.unwrap_or(metadata::ALGORITHM);
         let expected = Expected {
             headers: &request.headers,
             trailers: request.trailing_headers,
             algorithm: Some(algorithm),
+            kept: None,
         };
-        let Taken { stored, checksum } = body::take(self.engine.write_body(), input.body, expected).await?;
+        let Taken { stored, checksum, .. } =
+            body::take(self.engine.write_body(), input.body, expected).await?;
         let checksum = checksum.unwrap_or_default();
         body::note_checksum(&mut headers, algorithm, &checksum, dto::ChecksumType::FULL_OBJECT);
         let put = PutRequest {
@@ -135,9 +135,10 @@ impl<E: Env> Face<E> {
         let stored_algorithm = object.content.headers.get(metadata::CHECKSUM_ALGORITHM).map(String::as_str);
         let stored_algorithm =
             metadata::ALGORITHMS.iter().map(|(name, _)| *name).find(|name| Some(*name) == stored_algorithm);
-        let algorithm = metadata::algorithm_of(&request.headers)?.or(stored_algorithm).unwrap_or(ALGORITHM);
-        let Taken { stored, checksum } =
-            body::copy(&object.body, 0..size, self.engine.write_body(), Some(algorithm)).await?;
+        let algorithm =
+            metadata::algorithm_of(&request.headers)?.or(stored_algorithm).unwrap_or(metadata::ALGORITHM);
+        let Taken { stored, checksum, .. } =
+            body::copy(&object.body, 0..size, self.engine.write_body(), algorithm).await?;
         let checksum = checksum.unwrap_or_default();
         body::note_checksum(&mut headers, algorithm, &checksum, dto::ChecksumType::FULL_OBJECT);
         let context = context_of(&request.headers)?;
