@@ -58,6 +58,8 @@ def too_many_tags_refused():
     one = {"Bucket": of, "Key": "k"}
     eleven = {f"k{n}": "v" for n in range(11)}
     s3.put_object(**one, Body=b"x")
-    refused(400, "BadRequest", s3.put_object_tagging, **one, Tagging=tags(**eleven))
-    refused(400, "BadRequest", s3.put_object, **one, Body=b"y", Tagging="&".join(f"{key}=v" for key in eleven))
+    # AWS says BadRequest, which tells a client nothing; Ceph's tests want InvalidTag.
+    either = (400, 400), ("BadRequest", "InvalidTag")
+    refused(*either, s3.put_object_tagging, **one, Tagging=tags(**eleven))
+    refused(*either, s3.put_object, **one, Body=b"y", Tagging="&".join(f"{key}=v" for key in eleven))
     equal(s3.get_object_tagging(**one)["TagSet"], [], "tags in the end")
