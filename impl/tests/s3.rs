@@ -5,6 +5,8 @@
 mod access;
 #[path = "s3/ask.rs"]
 mod ask;
+#[path = "s3/cors.rs"]
+mod cors;
 #[path = "s3/details.rs"]
 mod details;
 #[path = "s3/front.rs"]

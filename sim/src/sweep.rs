@@ -31,6 +31,8 @@ pub const MARKS: [&str; 24] = [
     "body-vanished",
     "clock-suspect",
     "commit-failed",
+    "difference-found",
+    "difference-mended",
     "epoch-folded",
     "folding-resumed",
     "fork",

@@ -84,6 +84,7 @@ actions! {
     LIST_BUCKET_UPLOADS: "ListBucketMultipartUploads", Bucket, Read;
     LIST_BUCKET_VERSIONS: "ListBucketVersions", Bucket, Read;
     PUT_BUCKET_ACL: "PutBucketAcl", Bucket, WriteAcp;
+    PUT_BUCKET_CORS: "PutBucketCORS", Bucket;
     PUT_BUCKET_OBJECT_LOCK: "PutBucketObjectLockConfiguration", Bucket;
     PUT_BUCKET_OWNERSHIP_CONTROLS: "PutBucketOwnershipControls", Bucket;
     PUT_BUCKET_POLICY: "PutBucketPolicy", Bucket;

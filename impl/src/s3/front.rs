@@ -1,10 +1,10 @@
 //! What stands before `s3s` and after it: HTTP as clients speak it and as they expect it back.
 //!
 //! `s3s` answers errors of routing and signatures by itself, before any operation has a name, so what concerns every
-//! answer can be done only here: the request's id in the errors, preflight requests, dates, lengths, the letters of
+//! answer can be done only here: the request's id in the errors, dates, lengths, the letters of
 //! headers. Whether a request may be made is not decided here.
 
-use super::{access::signed_headers, error, service::Operation};
+use super::{access::signed_headers, service::Operation};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use hyper::{
@@ -40,9 +40,6 @@ impl Front {
 
     /// Makes a request one that `s3s` understands, or refuses it.
     pub(super) async fn admit(&self, mut request: HttpRequest) -> S3Result<HttpRequest> {
-        if request.method() == Method::OPTIONS {
-            return Err(preflight(request.headers()));
-        }
         check_expiry(request.uri().query().unwrap_or_default())?;
         date_for_amz_date(request.headers_mut());
         ignore_strange_range(&mut request);
@@ -83,21 +80,6 @@ pub(super) fn stalled() -> S3Error {
 /// A refusal as an answer.
 pub(super) fn refusal(error: S3Error) -> HttpResponse {
     error.to_http_response().expect("an error is text, which XML can hold")
-}
-
-/// A preflight request of a browser. No bucket has rules of CORS.
-///
-/// TODO(once buckets have rules of CORS): ask the bucket's, and put its headers on other answers too, in [`finish`].
-fn preflight(headers: &HeaderMap) -> S3Error {
-    if !headers.contains_key(header::ORIGIN) {
-        return error::named("BadRequest", "Insufficient information. Origin request header needed.");
-    }
-    if !headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
-        return error::named("BadRequest", "Invalid Access-Control-Request-Method: null");
-    }
-    let mut error = error::named("AccessForbidden", "CORSResponse: CORS is not enabled for this bucket.");
-    error.set_status_code(StatusCode::FORBIDDEN);
-    error
 }
 
 /// Refuses a presigned URL of version 4 whose life is no number, or of more than seven days. `s3s` would take the one for

@@ -37,6 +37,7 @@ operations! {
     create_multipart_upload: CreateMultipartUploadInput => CreateMultipartUploadOutput,
     delete_bucket: DeleteBucketInput => DeleteBucketOutput,
     delete_bucket_ownership_controls: DeleteBucketOwnershipControlsInput => DeleteBucketOwnershipControlsOutput,
+    delete_bucket_cors: DeleteBucketCorsInput => DeleteBucketCorsOutput,
     delete_bucket_policy: DeleteBucketPolicyInput => DeleteBucketPolicyOutput,
     delete_bucket_tagging: DeleteBucketTaggingInput => DeleteBucketTaggingOutput,
     delete_object: DeleteObjectInput => DeleteObjectOutput,
@@ -45,6 +46,7 @@ operations! {
     delete_public_access_block: DeletePublicAccessBlockInput => DeletePublicAccessBlockOutput,
     get_bucket_acl: GetBucketAclInput => GetBucketAclOutput,
     get_bucket_ownership_controls: GetBucketOwnershipControlsInput => GetBucketOwnershipControlsOutput,
+    get_bucket_cors: GetBucketCorsInput => GetBucketCorsOutput,
     get_bucket_location: GetBucketLocationInput => GetBucketLocationOutput,
     get_bucket_policy: GetBucketPolicyInput => GetBucketPolicyOutput,
     get_bucket_policy_status: GetBucketPolicyStatusInput => GetBucketPolicyStatusOutput,
@@ -67,6 +69,7 @@ operations! {
     list_objects_v2: ListObjectsV2Input => ListObjectsV2Output,
     list_parts: ListPartsInput => ListPartsOutput,
     put_bucket_acl: PutBucketAclInput => PutBucketAclOutput,
+    put_bucket_cors: PutBucketCorsInput => PutBucketCorsOutput,
     put_bucket_ownership_controls: PutBucketOwnershipControlsInput => PutBucketOwnershipControlsOutput,
     put_bucket_policy: PutBucketPolicyInput => PutBucketPolicyOutput,
     put_bucket_tagging: PutBucketTaggingInput => PutBucketTaggingOutput,
@@ -81,7 +84,6 @@ operations! {
     upload_part: UploadPartInput => UploadPartOutput,
     upload_part_copy: UploadPartCopyInput => UploadPartCopyOutput;
 
-    get_bucket_cors: GetBucketCorsInput => GetBucketCorsOutput, GET_BUCKET_CORS, "NoSuchCORSConfiguration";
     get_bucket_encryption: GetBucketEncryptionInput => GetBucketEncryptionOutput, GET_ENCRYPTION, "ServerSideEncryptionConfigurationNotFoundError";
     get_bucket_lifecycle_configuration: GetBucketLifecycleConfigurationInput => GetBucketLifecycleConfigurationOutput, GET_LIFECYCLE, "NoSuchLifecycleConfiguration";
     get_bucket_replication: GetBucketReplicationInput => GetBucketReplicationOutput, GET_REPLICATION, "ReplicationConfigurationNotFoundError";

@@ -6,7 +6,7 @@
 //! family of operations: [`bucket`], [`read`], [`write`], [`delete`], [`list`], [`multipart`] with [`uploads`] and [`complete`], [`tagging`],
 //! [`locking`] by the rules in [`lock`]; [`handler`] is
 //! the table of them, [`access`] says who asks, [`authorize`] whether each [`action`] may be done, by the lists of [`acl`] as [`ownership`] and
-//! [`grants`] keep them, the [`policy`] that [`policies`] keep, asked in a [`context`], and what a bucket [`block`]s; [`service`] puts it together, with [`front`] before and after `s3s` and [`idle`] around what
+//! [`grants`] keep them, the [`policy`] that [`policies`] keep, asked in a [`context`], and what a bucket [`block`]s; [`service`] puts it together, with [`front`] and [`cross_origin`] with the rules in [`cors`] before and after `s3s` and [`idle`] around what
 //! clients send.
 
 mod access;
@@ -20,6 +20,8 @@ mod bucket_tagging;
 mod complete;
 mod condition;
 mod context;
+mod cors;
+mod cross_origin;
 mod date;
 mod delete;
 mod error;

@@ -4,13 +4,14 @@ use super::{
     Face,
     access::{Auth, Keys},
     context::Source,
+    cross_origin::{Asked, CrossOrigin},
     front::{self, Front, XML_MAX},
     idle::{Moving, Progress},
     policies::Policies,
 };
 use crate::{engine::Engine, env::Env};
 use hyper::{
-    Request, Version,
+    Method, Request, Version,
     body::{Body as _, Incoming},
     header::{self, HeaderValue},
 };
@@ -104,11 +105,12 @@ pub struct Service<E: Env> {
     front: Arc<Front>,
     observer: Arc<dyn Observe>,
     source: Option<Source>,
+    cross_origin: CrossOrigin<E>,
 }
 
 impl<E: Env> Clone for Service<E> {
     fn clone(&self) -> Self {
-        let Self { env, s3s, settings, slots, front, observer, source } = self;
+        let Self { env, s3s, settings, slots, front, observer, source, cross_origin } = self;
         Self {
             env: env.clone(),
             s3s: s3s.clone(),
@@ -117,6 +119,7 @@ impl<E: Env> Clone for Service<E> {
             front: front.clone(),
             observer: observer.clone(),
             source: *source,
+            cross_origin: cross_origin.clone(),
         }
     }
 }
@@ -134,6 +137,7 @@ pub fn service<E: Env>(
     let env = engine.env().clone();
     let region = settings.region.clone();
     let auth = || Auth { keys: keys.clone(), allow_sigv2: settings.allow_sigv2 };
+    let cross_origin = CrossOrigin(engine.clone());
     let mut builder =
         S3ServiceBuilder::new(Face { engine, keys: keys.clone(), region, policies: Policies::default() });
     builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
@@ -142,7 +146,7 @@ pub fn service<E: Env>(
     let s3s = builder.build();
     let slots = Arc::new(Semaphore::new(settings.requests_max));
     let front = Arc::new(Front::new());
-    Service { env, s3s, settings: Arc::new(settings), slots, front, observer, source: None }
+    Service { env, s3s, settings: Arc::new(settings), slots, front, observer, source: None, cross_origin }
 }
 
 impl<E: Env> Service<E> {
@@ -186,12 +190,19 @@ impl<E: Env> Service<E> {
             let limit = self.settings.idle_timeout;
             s3s::Body::http_body_unsync(Moving::new(self.env.clone(), limit, body, progress.clone()))
         });
+        if request.method() == Method::OPTIONS {
+            return Ok(self.cross_origin.preflight(&request).await);
+        }
+        let page = Asked::of(&request);
         let mut answer = match self.front.admit(request).await {
             Ok(request) => self.s3s.call(request).await?,
             Err(error) => front::refusal(error),
         };
         if progress.is_stalled() {
             answer = front::refusal(front::stalled());
+        }
+        if let Some(page) = page {
+            self.cross_origin.tell(&page, &mut answer).await;
         }
         if is_http1 && progress.is_unread() {
             // What is left of the body is not taken for the next request: the connection ends, and the client is told
