@@ -23,7 +23,7 @@ use std::{
 };
 
 /// Every mark that the engine can reach. A mark that no seed reaches is code that no seed has tried.
-pub const MARKS: [&str; 24] = [
+pub const MARKS: [&str; 26] = [
     "body-collected",
     "body-lost",
     "body-mismatch",
