@@ -11,6 +11,8 @@ mod cors;
 mod details;
 #[path = "s3/front.rs"]
 mod front;
+#[path = "s3/lifecycle.rs"]
+mod lifecycle;
 #[path = "s3/lock.rs"]
 mod lock;
 #[path = "s3/malformed.rs"]

@@ -38,6 +38,7 @@ operations! {
     delete_bucket: DeleteBucketInput => DeleteBucketOutput,
     delete_bucket_ownership_controls: DeleteBucketOwnershipControlsInput => DeleteBucketOwnershipControlsOutput,
     delete_bucket_cors: DeleteBucketCorsInput => DeleteBucketCorsOutput,
+    delete_bucket_lifecycle: DeleteBucketLifecycleInput => DeleteBucketLifecycleOutput,
     delete_bucket_policy: DeleteBucketPolicyInput => DeleteBucketPolicyOutput,
     delete_bucket_tagging: DeleteBucketTaggingInput => DeleteBucketTaggingOutput,
     delete_object: DeleteObjectInput => DeleteObjectOutput,
@@ -47,6 +48,7 @@ operations! {
     get_bucket_acl: GetBucketAclInput => GetBucketAclOutput,
     get_bucket_ownership_controls: GetBucketOwnershipControlsInput => GetBucketOwnershipControlsOutput,
     get_bucket_cors: GetBucketCorsInput => GetBucketCorsOutput,
+    get_bucket_lifecycle_configuration: GetBucketLifecycleConfigurationInput => GetBucketLifecycleConfigurationOutput,
     get_bucket_location: GetBucketLocationInput => GetBucketLocationOutput,
     get_bucket_policy: GetBucketPolicyInput => GetBucketPolicyOutput,
     get_bucket_policy_status: GetBucketPolicyStatusInput => GetBucketPolicyStatusOutput,
@@ -70,6 +72,7 @@ operations! {
     list_parts: ListPartsInput => ListPartsOutput,
     put_bucket_acl: PutBucketAclInput => PutBucketAclOutput,
     put_bucket_cors: PutBucketCorsInput => PutBucketCorsOutput,
+    put_bucket_lifecycle_configuration: PutBucketLifecycleConfigurationInput => PutBucketLifecycleConfigurationOutput,
     put_bucket_ownership_controls: PutBucketOwnershipControlsInput => PutBucketOwnershipControlsOutput,
     put_bucket_policy: PutBucketPolicyInput => PutBucketPolicyOutput,
     put_bucket_tagging: PutBucketTaggingInput => PutBucketTaggingOutput,
@@ -85,7 +88,6 @@ operations! {
     upload_part_copy: UploadPartCopyInput => UploadPartCopyOutput;
 
     get_bucket_encryption: GetBucketEncryptionInput => GetBucketEncryptionOutput, GET_ENCRYPTION, "ServerSideEncryptionConfigurationNotFoundError";
-    get_bucket_lifecycle_configuration: GetBucketLifecycleConfigurationInput => GetBucketLifecycleConfigurationOutput, GET_LIFECYCLE, "NoSuchLifecycleConfiguration";
     get_bucket_replication: GetBucketReplicationInput => GetBucketReplicationOutput, GET_REPLICATION, "ReplicationConfigurationNotFoundError";
     get_bucket_website: GetBucketWebsiteInput => GetBucketWebsiteOutput, GET_BUCKET_WEBSITE, "NoSuchWebsiteConfiguration";
     get_object_torrent: GetObjectTorrentInput => GetObjectTorrentOutput, LIST_BUCKET, "NoSuchKey";

@@ -5,7 +5,7 @@ use super::{
     action::Action,
     body,
     condition::Conditions,
-    error,
+    error, expiry,
     list::page_size,
     locking,
     metadata::{self, Checksums, summed},
@@ -125,6 +125,7 @@ impl<E: Env> Face<E> {
             self.object(&request, bucket, key, version_id.as_deref(), Action::GET_OBJECT).await?
         };
         let input = request.input;
+        let expiration = expires(&bucket, &object, &input.key, input.version_id.as_deref());
         let shown = shown!(input, &object, &bucket);
         let mut extra = extra_headers(&object, object.siblings);
         if input.response_expires.is_some() {
@@ -134,6 +135,7 @@ impl<E: Env> Face<E> {
             tag_count: super::tagging::count(&object),
             ..told!(GetObjectOutput, shown, &object)
         };
+        extra.extend(expiration);
         let body = body::give(object.body, shown.chosen.range).await?;
         let mut response = S3Response::new(dto::GetObjectOutput { body: Some(body), ..output });
         response.headers.extend(extra);
@@ -149,9 +151,11 @@ impl<E: Env> Face<E> {
             self.object(&request, bucket, key, version_id.as_deref(), Action::GET_OBJECT).await?
         };
         let input = request.input;
+        let expiration = expires(&bucket, &object, &input.key, input.version_id.as_deref());
         let shown = shown!(input, &object, &bucket);
         let mut response = S3Response::new(told!(HeadObjectOutput, shown, &object));
         response.headers.extend(extra_headers(&object, object.siblings));
+        response.headers.extend(expiration);
         if let Some(count) = super::tagging::count(&object) {
             response.headers.insert("x-amz-tagging-count", HeaderValue::from(count));
         }
@@ -212,6 +216,15 @@ impl<E: Env> Face<E> {
             ..Default::default()
         }))
     }
+}
+
+/// When what a key shows expires.
+fn expires<E: Env>(bucket: &Bucket, object: &Object<E>, key: &str, version_id: Option<&str>) -> HeaderMap {
+    if version_id.is_some() {
+        return HeaderMap::new(); // whether it is what the key shows is not known here
+    }
+    let (size, created_ms) = (object.content.manifest.size, object.version.hlc.ms());
+    expiry::header(bucket, key, size, &super::tagging::of(object), created_ms)
 }
 
 /// What every answer about an object tells of it.

@@ -5,10 +5,11 @@ use super::{
     action::Action,
     body::{self, Expected, Taken},
     condition::{self, Conditions},
-    error,
+    error, expiry,
     metadata::{self, Checksums, Headers, summed},
     names,
     read::Facts,
+    tagging,
 };
 use crate::{
     engine::{Bucket, Condition, Context, Object, PutRequest, Written},
@@ -48,6 +49,8 @@ impl<E: Env> Face<E> {
             body::take(self.engine.write_body(), input.body, expected).await?;
         let checksum = checksum.unwrap_or_default();
         body::note_checksum(&mut headers, algorithm, &checksum, dto::ChecksumType::FULL_OBJECT);
+        let (key, size) = (input.key.clone(), stored.size);
+        let tags = headers.get(metadata::TAGGING).and_then(|text| tagging::parse_header(text).ok());
         let put = PutRequest {
             bucket: bucket.id.clone(),
             key: input.key,
@@ -66,6 +69,10 @@ impl<E: Env> Face<E> {
         let output = summed!(Checksums::of(algorithm, checksum), output);
         let mut response = S3Response::new(output);
         response.headers.extend(context_header(&written));
+        if let Some(stamp) = written.version {
+            let tags = tags.unwrap_or_default();
+            response.headers.extend(expiry::header(&bucket, &key, size, &tags, stamp.hlc.ms()));
+        }
         Ok(response)
     }
 
