@@ -177,13 +177,11 @@ pub struct Log {
     pub format: LogFormat,
     /// Which lines: `error`, `warn`, `info`, `debug`, or directives such as `info,anabranch::s3=debug`.
     pub level: String,
-    /// Whether object keys are logged as they are; else as a hash.
-    pub keys: bool,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: LogFormat::Auto, level: "info".into(), keys: false }
+        Self { format: LogFormat::Auto, level: "info".into() }
     }
 }
 

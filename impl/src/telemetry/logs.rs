@@ -1,4 +1,4 @@
-//! The log: for people on a terminal, one JSON object a line elsewhere. Secrets never reach it; keys only if asked for.
+//! The log: for people on a terminal, one JSON object a line elsewhere. Neither secrets nor object keys reach it.
 
 use crate::config::{Log, LogFormat};
 use std::io::IsTerminal;

@@ -82,7 +82,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     if arguments.demo && arguments.sites < 3 {
         bail!("the demo cuts one of at least three sites off: use --sites 3");
     }
-    let log = Log { format: LogFormat::Human, level: "error".into(), ..Log::default() };
+    let log = Log { format: LogFormat::Human, level: "error".into() };
     logs::start(&log).map_err(|error| miette!("{error}"))?;
     let temporary;
     let folder = if let Some(folder) = &arguments.dir {
