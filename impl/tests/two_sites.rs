@@ -99,11 +99,9 @@ async fn two_sites_replicate_both_ways_and_recover_after_a_restart() {
     .await;
     let request = ListRequest { all: false, ..ListRequest::all_of(bucket(), 10) };
     assert_eq!(ea.list(request).await.unwrap().items.len(), 1);
-    let status = eventually("the backlog is gone", async || {
-        ea.status()
-            .await
-            .ok()
-            .filter(|status| status.behind == 0 && status.backlog.values().all(|b| *b == Some(0)))
+    let status = eventually("the sites are in sync", async || {
+        let (own, standings) = a.node.replication().standings().await.ok()?;
+        standings.values().all(|standing| standing.apart.is_none()).then_some(own)
     })
     .await;
     assert_eq!((status.bodies_wanted, status.damaged), (0, 0));

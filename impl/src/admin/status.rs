@@ -1,13 +1,13 @@
 //! A site's account of itself and of its peers, computed when asked.
 //!
-//! It must not lie: a peer is *in sync* only if its session runs, it has reported everything that is durable here, nothing
-//! that it reported is missing here, neither lacks a body, and their records did not differ when they were compared last. What was not heard is `null`, never zero.
+//! It must not lie: a peer is *in sync* only as [`Standing`] has it, which the testbed's oracles hold it to. What was not
+//! heard is `null`, never zero.
 
 use super::{Site, access::Problem};
 use crate::{
-    engine::{Backlog, Report, Status},
+    engine::Backlog,
     env::Env,
-    replication::Link,
+    replication::Standing,
     telemetry::metrics::{PeerReading, Reading},
 };
 use axum::http::StatusCode;
@@ -28,8 +28,10 @@ pub struct Peer {
     pub link_since_s: Option<f64>,
     /// Why there is no session.
     pub link_error: Option<String>,
-    /// Whether it has everything that is here, and the other way round.
+    /// Whether it has everything that is here, and the other way round, and their records were equal when compared.
     pub in_sync: bool,
+    /// Why it is not, in words.
+    pub apart: Option<String>,
     /// Operations that it has not reported as applied; none if it has not been heard since this site's start.
     pub backlog_ops: Option<u64>,
     /// Bytes of those operations' bodies: at least so many.
@@ -95,25 +97,11 @@ pub(super) fn failed(error: &crate::engine::Error) -> Problem {
 /// Looks.
 pub async fn look(site: &Site) -> Result<SiteStatus, Problem> {
     let engine = site.node.engine();
-    let own = engine.status().await.map_err(|error| failed(&error))?;
+    let (own, standings) = site.node.replication().standings().await.map_err(|error| failed(&error))?;
     let conflicts = engine.conflict_count(CONFLICTS_MAX).await.map_err(|error| failed(&error))?;
-    let (links, reports, names) = (site.node.replication().links(), engine.reports(), site.config.names());
-    let fenced = site.node.replication().fenced();
-    let mut peers = Vec::new();
-    for (id, link) in links {
-        let report = reports.get(&id);
-        let backlog = match report {
-            Some(report) => {
-                Some(engine.backlog(report.vector.clone()).await.map_err(|error| failed(&error))?)
-            }
-            None => None,
-        };
-        let name = names.get(&id).cloned().unwrap_or_else(|| id.to_string());
-        let mut peer = peer(site, name, &link, report, backlog, &own);
-        peer.fenced = fenced.contains(&id);
-        peer.in_sync &= !peer.fenced;
-        peers.push(peer);
-    }
+    let names = site.config.names();
+    let named = |id| names.get(&id).cloned().unwrap_or_else(|| id.to_string());
+    let mut peers: Vec<_> = standings.iter().map(|(id, standing)| peer(site, named(*id), standing)).collect();
     peers.sort_by(|a, b| a.name.cmp(&b.name));
     let (disk_bytes, disk_free_bytes) = site.env.disk_bytes().unwrap_or_default();
     Ok(SiteStatus {
@@ -136,43 +124,25 @@ pub async fn look(site: &Site) -> Result<SiteStatus, Problem> {
     })
 }
 
-fn peer(
-    site: &Site,
-    name: String,
-    link: &Link,
-    report: Option<&Report>,
-    backlog: Option<Backlog>,
-    own: &Status,
-) -> Peer {
-    let durable = site.node.engine().durable();
-    let behind_ops = report.map(|report| report.vector.beyond(&durable));
-    let has_all = report.is_some_and(|report| durable.beyond(&report.vector) == 0);
-    let has_bodies =
-        report.is_some_and(|report| durable.beyond(&report.complete) == 0) && own.bodies_wanted == 0;
-    // What was mended is looked at again by the next comparison.
-    let differs = link.audit.as_ref().is_some_and(|audit| audit.differing.len() > audit.mended);
+fn peer(site: &Site, name: String, standing: &Standing) -> Peer {
     let now = site.env.monotonic();
+    let Standing { link, backlog, .. } = standing;
     Peer {
         name,
         link_up: link.up,
         link_since_s: link.since.map(|since| now.saturating_sub(since).as_secs_f64()),
         link_error: link.error.clone(),
-        in_sync: link.up
-            && own.joined
-            && has_all
-            && behind_ops == Some(0)
-            && has_bodies
-            && own.damaged == 0
-            && !differs,
+        in_sync: standing.apart.is_none(),
+        apart: standing.apart.map(|apart| apart.to_string()),
         backlog_ops: backlog.map(|backlog| backlog.operations),
         backlog_bytes: backlog.map(|backlog| backlog.bytes),
         oldest_unsent_s: backlog.map(|backlog| age_s(site, backlog)),
-        behind_ops,
+        behind_ops: standing.behind,
         clock_offset_ms: link.clock_offset_ms,
         round_trip_ms: link.round_trip.map(|trip| trip.as_secs_f64() * 1e3),
         divergent_keys: link.audit.as_ref().map(|audit| audit.differing.len() as u64),
         audited_s: link.audit.as_ref().map(|audit| now.saturating_sub(audit.at).as_secs_f64()),
-        fenced: false,
+        fenced: standing.fenced,
     }
 }
 
@@ -252,7 +222,10 @@ impl fmt::Display for Peer {
             Some(0) if self.behind_ops.unwrap_or_default() > 0 => {
                 write!(f, "BEHIND {} by {} operations", self.name, self.behind_ops.unwrap_or_default())?;
             }
-            Some(0) if self.link_up => write!(f, "waiting for bodies shared with {}", self.name)?,
+            Some(0) if self.link_up => {
+                let why = self.apart.as_deref().unwrap_or_default();
+                write!(f, "not in sync with {}: {why}", self.name)?;
+            }
             Some(0) => write!(f, "CUT OFF from {}", self.name)?,
             Some(ops) => {
                 let bytes = bytesize::ByteSize::b(self.backlog_bytes.unwrap_or_default());
@@ -284,6 +257,7 @@ mod tests {
             link_since_s: Some(9.0),
             link_error: None,
             in_sync: true,
+            apart: None,
             backlog_ops: Some(0),
             backlog_bytes: Some(0),
             oldest_unsent_s: Some(0.0),
@@ -309,6 +283,9 @@ mod tests {
             text,
             "AHEAD of ap: 1204 operations (3.0 GiB) it has not, the oldest 4m12s old (link down for 4m12s)"
         );
+        let mut bodies = peer("eu");
+        bodies.apart = Some(crate::replication::Apart::Bodies.to_string());
+        assert_eq!(bodies.to_string(), "not in sync with eu: bodies are on their way");
         unheard.backlog_ops = None;
         assert!(unheard.to_string().starts_with("UNKNOWN to us"));
     }

@@ -39,10 +39,6 @@ pub(super) struct Gauges {
 pub struct Status {
     /// Whether it has caught up with a peer since its disk was created.
     pub joined: bool,
-    /// For each other member: operations that it has not reported as applied; `None` if it has not been heard.
-    pub backlog: BTreeMap<SiteId, Option<u64>>,
-    /// Operations that another member reports and that are not applied here.
-    pub behind: u64,
     /// Versions whose body is not here.
     pub bodies_wanted: usize,
     /// Records found damaged and not repaired yet.
@@ -118,12 +114,6 @@ impl<E: Env> Engine<E> {
     /// The site's account of itself.
     pub async fn status(&self) -> Result<Status, super::Error> {
         const COUNTED_MAX: usize = 100_000;
-        let (reports, durable) = (self.reports(), self.durable());
-        let others = self.config().members.iter().filter(|member| **member != self.site());
-        let backlog =
-            others.map(|m| (*m, reports.get(m).map(|report| durable.beyond(&report.vector)))).collect();
-        let mut known = (*durable).clone();
-        reports.values().for_each(|report| known.join(&report.vector));
         let (bodies_wanted, damaged) = self
             .read(|snapshot| {
                 let wanted = snapshot.bodies(crate::store::keys::WANTED, None, COUNTED_MAX)?.len();
@@ -133,8 +123,6 @@ impl<E: Env> Engine<E> {
         let gauges = lock(&self.shared.gauges).clone();
         Ok(Status {
             joined: self.is_joined(),
-            backlog,
-            behind: known.beyond(&durable),
             bodies_wanted,
             damaged,
             repaired: gauges.repaired,

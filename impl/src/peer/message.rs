@@ -304,6 +304,10 @@ pub struct AuditReply {
     pub cut: Vec<DotMessage>,
 }
 
+/// What was asked for takes long to read, and still comes: a heartbeat.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct Reading {}
+
 /// One frame's content.
 #[derive(Clone, PartialEq, Eq, Oneof)]
 #[expect(missing_docs, reason = "each variant is documented on its message")]
@@ -338,11 +342,13 @@ pub enum Message {
     AuditRequest(AuditRequest),
     #[prost(message, tag = "15")]
     AuditReply(AuditReply),
+    #[prost(message, tag = "16")]
+    Reading(Reading),
 }
 
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 struct Envelope {
-    #[prost(oneof = "Message", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15")]
+    #[prost(oneof = "Message", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16")]
     message: Option<Message>,
 }
 

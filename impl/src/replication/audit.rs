@@ -10,27 +10,31 @@ use crate::{
     causality::{SiteId, VersionVector},
     crdt::codec,
     engine::{Digest, Engine, Error, RANGES, RecordSum},
-    env::Env,
+    env::{Env, timeout},
     object::{
         RecordKey,
         wire::{vector_in, vector_out},
     },
     peer::{
         Message, Purpose, Session,
-        message::{AuditReply, AuditRequest, NoSource, RepairRequest},
+        message::{AuditReply, AuditRequest, NoSource, Reading, RepairRequest},
     },
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
 
 /// Ranges whose records are compared in one audit; more than these differ only if much is on its way.
 const DIFFERING_MAX: usize = 64;
-/// How long either side may read before it answers: every record, for the sums of all ranges.
+/// How long the side that audits may read before it asks again: every record, for the sums of all ranges. The side that
+/// answers says that it is still reading.
 const SILENCE: Duration = Duration::from_mins(10);
+/// How many times as long as an audit took is waited before the next, at least: one reads every record at both sites.
+const PAUSES: u32 = 10;
 /// How often a record that differs is looked at again.
 const LOOKS: u32 = 20;
 
@@ -45,23 +49,35 @@ pub struct Audit {
     pub is_whole: bool,
     /// Records that differed though both sites had applied the same, as they are called.
     pub differing: Vec<String>,
-    /// How many of them were mended here.
+    /// For how many of them this site added what the peer had. What a comparison found counts until the next one.
     pub mended: usize,
 }
 
-/// Audits every peer from time to time.
-pub(super) async fn run<E: Env>(shared: Arc<Shared<E>>) {
+impl Audit {
+    /// Whether everything was compared and nothing differed.
+    pub fn is_clean(&self) -> bool {
+        self.is_whole && self.differing.is_empty()
+    }
+}
+
+/// Audits a peer: as soon as it is in reach and again soon until nothing differs, then from time to time.
+pub(super) async fn run<E: Env>(shared: Arc<Shared<E>>, peer: SiteId) {
+    let (soonest, rarest) = (shared.config.heartbeat, shared.config.audit_every);
+    let mut soon = soonest;
     loop {
-        shared.env.sleep(shared.config.audit_every).await;
-        for peer in shared.config.peers.keys().copied() {
-            let _ = audit(&shared, peer).await; // a peer out of reach is told of as such
-        }
+        let began = shared.env.monotonic();
+        let is_up = shared.links.is_up(peer);
+        let is_equal = is_up && audit(&shared, peer).await.is_ok_and(|audit| audit.is_clean());
+        let took = shared.env.monotonic().saturating_sub(began);
+        shared.env.sleep(if is_equal { rarest } else { soon.max(took * PAUSES).min(rarest) }).await;
+        soon = if is_up && !is_equal { (soon * 2).min(rarest) } else { soonest };
     }
 }
 
 /// Compares this site's records with a peer's.
 pub(super) async fn audit<E: Env>(shared: &Shared<E>, peer: SiteId) -> io::Result<Audit> {
-    let mut session = shared.call(peer, Purpose::Audit).await.map_err(io::Error::other)?.patient(SILENCE);
+    let _one_at_a_time = shared.auditing.lock().await;
+    let mut session = shared.call(peer, Purpose::Audit).await.map_err(io::Error::other)?;
     let engine = &shared.engine;
     let mut audit = Audit::default();
     let (mine, theirs) =
@@ -73,7 +89,9 @@ pub(super) async fn audit<E: Env>(shared: &Shared<E>, peer: SiteId) -> io::Resul
         let differing: BTreeSet<usize> = (0..RANGES).filter(|n| mine.sums[*n] != theirs.sums[*n]).collect();
         audit.is_whole = differing.len() <= DIFFERING_MAX;
         let looked_at = differing.into_iter().take(DIFFERING_MAX).collect();
-        for key in suspects(shared, &mut session, looked_at).await?.unwrap_or_default() {
+        let suspects = suspects(shared, &mut session, looked_at).await?;
+        audit.is_whole &= suspects.is_some();
+        for key in suspects.unwrap_or_default() {
             match differs(shared, &mut session, &key).await? {
                 Some(true) => {
                     audit.mended += usize::from(mend(shared, peer, &key).await?);
@@ -94,14 +112,14 @@ pub(super) async fn audit<E: Env>(shared: &Shared<E>, peer: SiteId) -> io::Resul
     Ok(audit)
 }
 
-/// The records of ranges that differ now, by their encoded keys.
+/// The records of ranges that differ now, by their encoded keys; none if one of both cannot say now.
 async fn suspects<E: Env>(
     shared: &Shared<E>,
     session: &mut Session<E>,
     ranges: BTreeSet<usize>,
 ) -> io::Result<Option<Vec<Vec<u8>>>> {
     if ranges.is_empty() {
-        return Ok(None);
+        return Ok(Some(Vec::new()));
     }
     let theirs = ask(session, &ranges, &[]).await?;
     let mine = shared.engine.digest_records(ranges).await.map_err(io::Error::other)?;
@@ -162,7 +180,13 @@ async fn ask<E: Env>(
 ) -> io::Result<Option<AuditReply>> {
     let ranges = ranges.iter().map(|range| *range as u32).collect();
     session.sender.send(Message::AuditRequest(AuditRequest { ranges, key: key.to_vec() })).await?;
-    match session.receiver.receive().await? {
+    let reply = loop {
+        match session.receiver.receive().await? {
+            Message::Reading(_) => {}
+            reply => break reply,
+        }
+    };
+    match reply {
         Message::AuditReply(reply) if reply.keys.is_empty() || reply.keys.len() == reply.sums.len() => {
             Ok(Some(reply))
         }
@@ -178,7 +202,13 @@ pub(super) async fn serve<E: Env>(shared: &Shared<E>, session: Session<E>) -> io
         let Message::AuditRequest(request) = session.receiver.receive().await? else {
             return Err(io::ErrorKind::InvalidData.into());
         };
-        let reply = answer(&shared.engine, request).await.map_err(io::Error::other)?;
+        let mut answering = pin!(answer(&shared.engine, request));
+        let reply = loop {
+            match timeout(&shared.env, shared.config.heartbeat, answering.as_mut()).await {
+                Some(reply) => break reply.map_err(io::Error::other)?,
+                None => session.sender.send(Message::Reading(Reading {})).await?,
+            }
+        };
         let reply = reply.map_or(Message::NoSource(NoSource {}), Message::AuditReply);
         session.sender.send(reply).await?;
     }

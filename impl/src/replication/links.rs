@@ -98,9 +98,20 @@ impl Links {
         self.with(|state| state.links.entry(peer).or_default().clock_offset_ms = Some(offset_ms));
     }
 
-    /// Notes what a comparison of records found.
+    /// Notes what a comparison of records found. One that could not compare everything and found nothing says nothing
+    /// new: the one before stands.
     pub(super) fn audited(&self, peer: SiteId, audit: Audit) {
-        self.with(|state| state.links.entry(peer).or_default().audit = Some(audit));
+        self.with(|state| {
+            let noted = &mut state.links.entry(peer).or_default().audit;
+            if noted.is_none() || audit.is_whole || !audit.differing.is_empty() {
+                *noted = Some(audit);
+            }
+        });
+    }
+
+    /// Whether this side's session to a peer runs.
+    pub(super) fn is_up(&self, peer: SiteId) -> bool {
+        self.with(|state| state.links.get(&peer).is_some_and(|link| link.up))
     }
 
     /// All links that were ever tried.

@@ -2,8 +2,8 @@
 //!
 //! In reading order: [`puller`] keeps one session to each peer and takes its log in; [`server`] answers pullers;
 //! [`merge`] takes over a peer's state when its log no longer reaches back; [`bodies`] fetches what the operations only
-//! name; [`repair`] refills damaged records; [`audit`] compares
-//! what must be equal. `links` is what they all know of the peers.
+//! name; [`repair`] refills damaged records; [`audit`] compares what must be equal. `links` is what they all know of the
+//! peers, and [`standing`] what may be said of it.
 //!
 //! Everything resumes from durable state: a session may end at any byte. Everything is bounded: batches, chunks,
 //! batches in flight, workers, every wait.
@@ -15,6 +15,7 @@ mod merge;
 mod puller;
 mod repair;
 mod server;
+mod standing;
 
 use crate::{
     causality::SiteId,
@@ -25,6 +26,7 @@ use crate::{
 pub use audit::Audit;
 pub use links::Link;
 use links::Links;
+pub use standing::{Apart, Standing};
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
 /// How replication paces itself. Defaults are those of a deployed site.
@@ -54,7 +56,7 @@ pub struct Config {
     pub body_chunk_bytes: usize,
     /// Records in one message of a state merge, at most; `batch_bytes` bounds their bytes.
     pub merge_chunk_records: usize,
-    /// How often a peer's records are compared with this site's.
+    /// How often a peer's records are compared with this site's, once they were equal; sooner until then.
     pub audit_every: Duration,
     /// How long a version's own site waits, once every member has said that it has no body, before it ends the version.
     pub lost_after: Duration,
@@ -96,6 +98,8 @@ struct Shared<E: Env> {
     links: Links,
     /// Held while a peer's state is taken over.
     merging: tokio::sync::Mutex<()>,
+    /// Held while a peer's records are compared: each reads all that is here.
+    auditing: tokio::sync::Mutex<()>,
 }
 
 /// Running replication, as an operator sees it. Cheap to clone.
@@ -138,6 +142,7 @@ pub async fn start<E: Env>(env: E, engine: Engine<E>, config: Config) -> io::Res
     let shared = Arc::new(Shared {
         links: Links::default(),
         merging: tokio::sync::Mutex::new(()),
+        auditing: tokio::sync::Mutex::new(()),
         env,
         engine,
         config,
@@ -145,12 +150,12 @@ pub async fn start<E: Env>(env: E, engine: Engine<E>, config: Config) -> io::Res
     });
     for peer in shared.config.peers.keys().copied() {
         shared.env.spawn("puller", Box::pin(puller::run(shared.clone(), peer)));
+        shared.env.spawn("audit", Box::pin(audit::run(shared.clone(), peer)));
     }
     for _ in 0..shared.config.body_workers {
         shared.env.spawn("body-worker", Box::pin(bodies::run(shared.clone())));
     }
     shared.env.spawn("repair", Box::pin(repair::run(shared.clone())));
-    shared.env.spawn("audit", Box::pin(audit::run(shared.clone())));
     let accepting = shared.clone();
     let accept = async move {
         loop {

@@ -20,7 +20,7 @@ use anabranch::{
     engine::{self, Engine},
     env::Env,
     node::{self, Node},
-    replication,
+    replication::{self, Replication, Standing},
     store::{Identity, reserve::Reserve},
 };
 use std::{
@@ -52,6 +52,8 @@ struct Notes {
     applied: Vec<Applied>,
 }
 
+/// How often a site compares its records with a peer's: a run is shorter than the default.
+const AUDIT_EVERY: Duration = Duration::from_secs(2);
 /// How often a site is asked how it is doing after the faults have healed.
 const ASK_EVERY: Duration = Duration::from_millis(250);
 /// How long a site that came back writes before it reaches its first peer, where the plan says so.
@@ -154,6 +156,7 @@ fn config(plan: &Plan, site: u16) -> node::Config {
     replication.merge_chunk_records = 8;
     replication.body_chunk_bytes = CHUNK;
     replication.body_workers = 2;
+    replication.audit_every = AUDIT_EVERY;
     node::Config { engine, replication }
 }
 
@@ -180,7 +183,8 @@ pub async fn process<W: Wrap>(run: Arc<Run>, site: u16) {
         fabric::spawn(Box::pin(async move { client.prepare(&plan).await }));
     }
     fabric::spawn(Box::pin(follow(run.clone(), node.engine().clone(), site)));
-    fabric::spawn(Box::pin(answer(run.clone(), client.clone(), site)));
+    let replication = node.replication().clone();
+    fabric::spawn(Box::pin(answer(run.clone(), client.clone(), replication, site)));
     fabric::spawn(Box::pin(begin_clients(run.clone(), client, site)));
     node.run().await;
     run.ground.lock().machine(site).exited = true;
@@ -236,7 +240,7 @@ async fn follow<E: Env>(run: Arc<Run>, engine: Engine<E>, site: u16) {
 }
 
 /// After the faults have healed: says how the site is doing, and reads it out when asked.
-async fn answer<E: Env>(run: Arc<Run>, client: Client<E>, site: u16) {
+async fn answer<E: Env>(run: Arc<Run>, client: Client<E>, replication: Replication<E>, site: u16) {
     fabric::sleep(run.plan.heal_at.saturating_sub(fabric::now())).await;
     loop {
         if run.notes().dumping {
@@ -244,14 +248,13 @@ async fn answer<E: Env>(run: Arc<Run>, client: Client<E>, site: u16) {
             run.notes().dumps.insert(site, dump);
             return;
         }
-        let claim = match client.engine.status().await {
-            Ok(status) => {
-                let caught_up = status.joined
-                    && status.behind == 0
-                    && status.bodies_wanted == 0
-                    && status.damaged == 0
-                    && status.backlog.values().all(|backlog| *backlog == Some(0));
-                if caught_up { Ok(()) } else { Err(format!("{status:?}")) }
+        let claim = match replication.standings().await {
+            Ok((own, peers)) => {
+                let apart = |(peer, standing): (&SiteId, &Standing)| {
+                    standing.apart.map(|why| format!("not in sync with s{}: {why}", peer.0))
+                };
+                let apart: Vec<_> = peers.iter().filter_map(apart).collect();
+                if apart.is_empty() { Ok(()) } else { Err(format!("{}; {own:?}", apart.join("; "))) }
             }
             Err(error) => Err(error.to_string()),
         };
