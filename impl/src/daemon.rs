@@ -113,6 +113,8 @@ impl Daemon {
             .iter()
             .fold(s3::Keys::default(), |keys, key| keys.with(&key.id, &key.secret, &key.account));
         let keys = Arc::new(keys);
+        let (every, day) = (config.s3.lifecycle_every, config.s3.lifecycle_day);
+        env.spawn("lifecycle", Box::pin(s3::keep_sweeping(node.engine().clone(), every, day)));
         let service = s3::service(node.engine().clone(), &keys, settings, Arc::new(metrics.clone()));
         let site = Site::new(node, env, config, metrics, (Vault::new(&secret), first_keys));
         site.env.spawn("access-keys", Box::pin(follow_keys(site.clone(), keys)));

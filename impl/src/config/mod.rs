@@ -93,6 +93,12 @@ pub struct S3 {
     /// How long a client may take for the head of a request, and be idle between two.
     #[serde(default = "idle", with = "humantime_serde")]
     pub idle_timeout: Duration,
+    /// How often the buckets' lifecycle rules are carried out.
+    #[serde(default = "hour", with = "humantime_serde")]
+    pub lifecycle_every: Duration,
+    /// How long a day of a lifecycle rule is. For tests: with another one than 24 h nothing is promised.
+    #[serde(default = "day", with = "humantime_serde")]
+    pub lifecycle_day: Duration,
 }
 
 /// `[peer]`.
@@ -199,6 +205,12 @@ fn requests_max() -> usize {
 }
 fn idle() -> Duration {
     Duration::from_mins(1)
+}
+fn hour() -> Duration {
+    Duration::from_hours(1)
+}
+fn day() -> Duration {
+    Duration::from_hours(24)
 }
 
 /// A configuration that cannot be used: where, and what to do.

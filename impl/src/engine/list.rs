@@ -252,7 +252,7 @@ impl Listing {
 }
 
 /// The versions of a key that are listed, newest first.
-fn versions_of(key: &str, record: &Record, all: bool) -> Vec<Listed> {
+pub(super) fn versions_of(key: &str, record: &Record, all: bool) -> Vec<Listed> {
     let current = conflict::current(record).map(|(stamp, _)| stamp);
     let null = conflict::null_version(record).map(|(stamp, _)| stamp);
     let mut listed: Vec<Listed> = record

@@ -1,7 +1,7 @@
 //! The engine: what a site does with a client's request and with a peer's operation.
 //!
 //! In reading order: [`writer`] sequences and commits everything that changes; [`body`] takes bytes in and gives them
-//! out; [`put`], [`upload`], [`delete`], [`meta`] and [`bucket`] are the clients' writes,
+//! out; [`put`], [`upload`], [`delete`], [`meta`] and [`bucket`] are the clients' writes, [`expire`] those of the owners' rules,
 //! [`access`] the operators'; [`get`] and [`list`] their reads; [`context`] is what a client hands back to say
 //! what it has seen; [`apply`], [`bootstrap`] and [`mend`] take in what peers send; [`collect`] drops what every member
 //! has. [`backlog`] and [`conflicts`] answer an operator; [`digest`] sums up for other sites to
@@ -20,6 +20,7 @@ mod context;
 mod delete;
 mod digest;
 mod error;
+mod expire;
 mod get;
 mod list;
 mod members;
@@ -44,6 +45,7 @@ pub use context::{Context, Seen};
 pub use delete::Deleted;
 pub use digest::{Digest, RANGES, RecordSum};
 pub use error::{Error, Unavailable};
+pub use expire::Ending;
 pub use get::{GetRequest, Object, VersionRef, Wanted};
 pub use list::{After, Item, ListRequest, Listed, Page, Summary, VersionKind};
 pub use members::{Report, Status};

@@ -1,6 +1,6 @@
 //! Lifecycle configurations of buckets: put, read, and told of the objects that they are about.
 //!
-//! What is due is decided by the rules in [`lifecycle`](super::lifecycle); carrying it out is not the face's.
+//! What is due is decided by the rules in [`lifecycle`](super::lifecycle), and carried out by [`sweep`](super::sweep).
 
 use super::{
     Face,
@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 /// The document of a bucket that this is about.
 const DOCUMENT: &str = "lifecycle";
 
-fn rules_of(bucket: &Bucket) -> Option<Vec<Rule>> {
+pub(super) fn rules_of(bucket: &Bucket) -> Option<Vec<Rule>> {
     serde_json::from_str(bucket.documents.get(DOCUMENT)?).ok()
 }
 

@@ -1,7 +1,7 @@
 //! Lifecycle rules: which versions and uploads of a bucket are to go, and when.
 //!
-//! Every site decides for itself from the same rules and the same facts, so that all come to the same answer and nothing
-//! about it need be replicated but the rules. Whether a lock keeps a version is asked before an action is taken.
+//! Every site decides for itself from the same rules and the same facts; what comes of it is an operation of the site that
+//! wrote the version, so that all end the same. Whether a lock keeps a version is asked before an action is taken.
 //!
 //! Invariants: decisions depend on the arguments only; nothing is due before its rule's days have passed in full, and then
 //! at the next midnight UTC; disabled rules decide nothing. Objects do not move between storage classes: there is one.

@@ -4,7 +4,7 @@
 //! types of our own cross to the engine: [`names`] turns buckets, keys and version ids round, [`metadata`] headers,
 //! [`body`] streams with their checksums, [`condition`] the `If-…` headers, [`error`] and [`refusal`] what is refused. Then a file for each
 //! family of operations: [`bucket`], [`read`], [`write`], [`delete`], [`list`], [`multipart`] with [`uploads`] and [`complete`], [`tagging`],
-//! [`locking`] by the rules in [`lock`], [`expiry`] by those in [`lifecycle`]; [`handler`] is
+//! [`locking`] by the rules in [`lock`], [`expiry`] by those in [`lifecycle`], which [`sweep`] carries out; [`handler`] is
 //! the table of them, [`access`] says who asks, [`authorize`] whether each [`action`] may be done, by the lists of [`acl`] as [`ownership`] and
 //! [`grants`] keep them, the [`policy`] that [`policies`] keep, asked in a [`context`], and what a bucket [`block`]s; [`service`] puts it together, with [`front`] and [`cross_origin`] with the rules in [`cors`] before and after `s3s` and [`idle`] around what
 //! clients send.
@@ -30,7 +30,6 @@ mod front;
 mod grants;
 mod handler;
 mod idle;
-#[cfg_attr(not(test), expect(dead_code, reason = "nothing here carries the rules out yet"))]
 mod lifecycle;
 mod list;
 mod lock;
@@ -44,6 +43,7 @@ mod policy;
 mod read;
 mod refusal;
 mod service;
+mod sweep;
 mod tagging;
 mod uploads;
 mod write;
@@ -51,6 +51,7 @@ mod write;
 pub use access::{Account, Keys};
 pub use names::{parse_version_id, version_id};
 pub use service::{Answered, Observe, Service, Settings, serve_connection, service};
+pub use sweep::{Swept, keep_sweeping, sweep};
 
 use crate::{engine::Engine, env::Env};
 use s3s::{S3Request, S3Result};
