@@ -116,6 +116,12 @@ impl Daemon {
         let (every, day) = (config.s3.lifecycle_every, config.s3.lifecycle_day);
         env.spawn("lifecycle", Box::pin(s3::keep_sweeping(node.engine().clone(), every, day)));
         let service = s3::service(node.engine().clone(), &keys, settings, Arc::new(metrics.clone()));
+        let replication = node.replication().clone();
+        let reach: s3::Reach<TokioEnv> = Arc::new(move |site| {
+            let replication = replication.clone();
+            Box::pin(async move { replication.face_of(site).await })
+        });
+        let service = service.reaching(config.peers().into_keys().collect(), reach);
         let site = Site::new(node, env, config, metrics, (Vault::new(&secret), first_keys));
         site.env.spawn("access-keys", Box::pin(follow_keys(site.clone(), keys)));
         let router = server::router(site.clone(), Token::new(&token));
@@ -156,11 +162,19 @@ impl Daemon {
                 });
             }
         };
+        let replication = self.site.node.replication();
+        let guests = async {
+            loop {
+                let conn = replication.guest().await;
+                tokio::spawn(s3::serve_connection(self.service.clone().for_guests(), conn, &graceful));
+            }
+        };
         let end = tokio::select! {
             biased;
             () = self.site.node.run() => Err(DaemonError::Failed(self.site.node.engine().failure().unwrap_or_default())),
             () = stop => Ok(()),
             () = accept => Ok(()),
+            () = guests => Ok(()),
         };
         if end.is_ok() {
             self.site.drain();

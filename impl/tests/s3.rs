@@ -26,6 +26,7 @@ mod sites;
 mod uploads;
 
 use anabranch::{
+    causality::SiteId,
     engine::Engine,
     env::tokio::TokioEnv,
     s3::{self, Keys, Service, Settings},
@@ -87,6 +88,17 @@ impl Answer {
     }
 }
 
+/// A site's face, with the way to the other site's.
+fn face(site: &Site, other: u16, keys: &Arc<Keys>) -> Service<TokioEnv> {
+    let replication = site.node.replication().clone();
+    let reach: s3::Reach<TokioEnv> = Arc::new(move |site| {
+        let replication = replication.clone();
+        Box::pin(async move { replication.face_of(site).await })
+    });
+    let service = s3::service(site.node.engine().clone(), keys, Settings::default(), Arc::new(()));
+    service.reaching([SiteId(other)].into(), reach)
+}
+
 impl Pair {
     async fn start() -> Self {
         let data = tempfile::tempdir().unwrap();
@@ -96,14 +108,22 @@ impl Pair {
         let keys =
             keys.iter().fold(Keys::default(), |keys, (key, account)| keys.with(key, "secret", account));
         let keys = Arc::new(keys);
-        let faces = [0, 1].map(|n: usize| {
-            s3::service(sites[n].node.engine().clone(), &keys, Settings::default(), Arc::new(()))
-        });
+        let graceful = GracefulShutdown::new();
+        let faces = [0, 1].map(|n: usize| face(&sites[n], 1 - n as u16, &keys));
+        for (site, face) in sites.iter().zip(&faces) {
+            let (replication, face) = (site.node.replication().clone(), face.clone().for_guests());
+            let watcher = GracefulShutdown::new();
+            tokio::spawn(async move {
+                loop {
+                    tokio::spawn(s3::serve_connection(face.clone(), replication.guest().await, &watcher));
+                }
+            });
+        }
         let engines = sites.each_ref().map(|site| site.node.engine().clone());
         eventually("the sites meet", async || engines.iter().all(Engine::is_joined).then_some(())).await;
         let url = "http://store.test".parse().unwrap();
         let bucket = Bucket::new(url, UrlStyle::Path, "photos", "us-east-1").unwrap();
-        let (account, graceful) = (Credentials::new("KEY", "secret"), GracefulShutdown::new());
+        let account = Credentials::new("KEY", "secret");
         let pair = Self { _data: data, sites, keys, faces, graceful, bucket, account };
         pair.send(0, Method::PUT, &pair.bucket.create_bucket(&pair.account), Bytes::new()).await.ok();
         pair

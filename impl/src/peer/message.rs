@@ -21,6 +21,8 @@ pub enum Purpose {
     Bodies,
     /// Comparing records.
     Audit,
+    /// Requests of the caller's clients, in HTTP once the handshake is done.
+    Clients,
 }
 
 /// The first message of either side.
@@ -44,7 +46,7 @@ pub struct Hello {
     /// Its wall clock, in milliseconds since the Unix epoch.
     #[prost(uint64, tag = "6")]
     pub wall_ms: u64,
-    /// 1 for operations, 2 for bodies.
+    /// 1 for operations, 2 for bodies, 3 for comparing, 4 for clients' requests.
     #[prost(uint32, tag = "7")]
     pub purpose: u32,
     /// Set if the other side is refused, and why.
@@ -376,6 +378,7 @@ impl Hello {
             1 => Some(Purpose::Ops),
             2 => Some(Purpose::Bodies),
             3 => Some(Purpose::Audit),
+            4 => Some(Purpose::Clients),
             _ => None,
         }
     }
@@ -388,6 +391,7 @@ impl Purpose {
             Self::Ops => 1,
             Self::Bodies => 2,
             Self::Audit => 3,
+            Self::Clients => 4,
         }
     }
 }

@@ -132,6 +132,11 @@ impl<E: Env> Receiver<E> {
 }
 
 impl<E: Env> Session<E> {
+    /// The connection, for those who speak something else from here on.
+    pub fn into_conn(self) -> E::Conn {
+        self.receiver.half.unsplit(self.sender.half)
+    }
+
     /// Lets the peer be silent for so long: it has much to read before it answers.
     #[must_use]
     pub fn patient(mut self, silence: Duration) -> Self {

@@ -2,7 +2,8 @@
 //!
 //! In reading order: [`puller`] keeps one session to each peer and takes its log in; [`server`] answers pullers;
 //! [`merge`] takes over a peer's state when its log no longer reaches back; [`bodies`] fetches what the operations only
-//! name; [`repair`] refills damaged records; [`audit`] compares what must be equal. `links` is what they all know of the
+//! name; [`repair`] refills damaged records; [`audit`] compares what must be equal; [`guests`] are
+//! connections that carry clients. `links` is what they all know of the
 //! peers, and [`standing`] what may be said of it.
 //!
 //! Everything resumes from durable state: a session may end at any byte. Everything is bounded: batches, chunks,
@@ -10,6 +11,7 @@
 
 mod audit;
 mod bodies;
+mod guests;
 mod links;
 mod merge;
 mod puller;
@@ -96,6 +98,7 @@ struct Shared<E: Env> {
     config: Config,
     own: session::Own,
     links: Links,
+    guests: guests::Guests<E>,
     /// Held while a peer's state is taken over.
     merging: tokio::sync::Mutex<()>,
     /// Held while a peer's records are compared: each reads all that is here.
@@ -141,6 +144,7 @@ pub async fn start<E: Env>(env: E, engine: Engine<E>, config: Config) -> io::Res
     let mut listener = env.listen(&config.listen).await?;
     let shared = Arc::new(Shared {
         links: Links::default(),
+        guests: guests::Guests::default(),
         merging: tokio::sync::Mutex::new(()),
         auditing: tokio::sync::Mutex::new(()),
         env,

@@ -3,7 +3,7 @@
 //! Operations are streamed as they become durable here; nothing is polled. All that is kept of a peer is what it said it
 //! has: if it goes away for a year, its backlog is the log on disk.
 
-use super::{Shared, audit, bodies, merge};
+use super::{Shared, audit, bodies, guests, merge};
 use crate::{
     causality::{Epoch, SiteId, VersionVector},
     crdt::codec,
@@ -48,6 +48,10 @@ pub(super) async fn run<E: Env>(shared: Arc<Shared<E>>, conn: E::Conn) {
                 Purpose::Ops => serve_ops(&shared, session).await,
                 Purpose::Bodies => bodies::serve(&shared, session).await,
                 Purpose::Audit => audit::serve(&shared, session).await,
+                Purpose::Clients => {
+                    guests::admit(&shared, session);
+                    Ok(())
+                }
             };
         }
         Err(error) => {

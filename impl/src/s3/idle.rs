@@ -11,7 +11,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -22,12 +22,18 @@ use std::{
 pub(super) struct Progress {
     stalled: Arc<AtomicBool>,
     unread: Arc<AtomicBool>,
+    pieces: Arc<AtomicU64>,
 }
 
 impl Progress {
     /// Whether the client was given up: that is then said, whatever became of the operation.
     pub(super) fn is_stalled(&self) -> bool {
         self.stalled.load(Ordering::Relaxed)
+    }
+
+    /// How many pieces of it were read.
+    pub(super) fn pieces(&self) -> u64 {
+        self.pieces.load(Ordering::Relaxed)
     }
 
     /// Whether there is a body of which some was not read.
@@ -70,6 +76,7 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
             self.timer = None;
+            self.progress.pieces.fetch_add(1, Ordering::Relaxed);
             if frame.is_none() || self.body.is_end_stream() {
                 self.progress.unread.store(false, Ordering::Relaxed);
             }

@@ -7,7 +7,7 @@
 //! [`locking`] by the rules in [`lock`], [`expiry`] by those in [`lifecycle`], which [`sweep`] carries out; [`handler`] is
 //! the table of them, [`access`] says who asks, [`authorize`] whether each [`action`] may be done, by the lists of [`acl`] as [`ownership`] and
 //! [`grants`] keep them, the [`policy`] that [`policies`] keep, asked in a [`context`], and what a bucket [`block`]s; [`service`] puts it together, with [`front`] and [`cross_origin`] with the rules in [`cors`] before and after `s3s` and [`idle`] around what
-//! clients send.
+//! clients send; [`forward`] hands on what another site keeps.
 
 mod access;
 mod acl;
@@ -26,6 +26,7 @@ mod date;
 mod delete;
 mod error;
 mod expiry;
+mod forward;
 mod front;
 mod grants;
 mod handler;
@@ -49,6 +50,7 @@ mod uploads;
 mod write;
 
 pub use access::{Account, Keys};
+pub use forward::Reach;
 pub use names::{parse_version_id, version_id};
 pub use service::{Answered, Observe, Service, Settings, serve_connection, service};
 pub use sweep::{Swept, keep_sweeping, sweep};

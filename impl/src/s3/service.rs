@@ -5,11 +5,12 @@ use super::{
     access::{Auth, Keys},
     context::Source,
     cross_origin::{Asked, CrossOrigin},
+    forward::{self, Reach},
     front::{self, Front, XML_MAX},
     idle::{Moving, Progress},
     policies::Policies,
 };
-use crate::{engine::Engine, env::Env};
+use crate::{causality::SiteId, engine::Engine, env::Env};
 use hyper::{
     Method, Request, Version,
     body::{Body as _, Incoming},
@@ -25,6 +26,7 @@ use s3s::{
     service::{S3Service, S3ServiceBuilder},
 };
 use std::{
+    collections::BTreeSet,
     error::Error,
     future::Future,
     net::IpAddr,
@@ -105,12 +107,16 @@ pub struct Service<E: Env> {
     front: Arc<Front>,
     observer: Arc<dyn Observe>,
     source: Option<Source>,
+    /// Whether the other side is a peer that hands on its client's requests.
+    is_guest: bool,
+    /// The other sites, and the way to them; without it nothing is handed on.
+    reach: Option<(Arc<BTreeSet<SiteId>>, Reach<E>)>,
     cross_origin: CrossOrigin<E>,
 }
 
 impl<E: Env> Clone for Service<E> {
     fn clone(&self) -> Self {
-        let Self { env, s3s, settings, slots, front, observer, source, cross_origin } = self;
+        let Self { env, s3s, settings, slots, front, observer, source, is_guest, reach, cross_origin } = self;
         Self {
             env: env.clone(),
             s3s: s3s.clone(),
@@ -119,6 +125,8 @@ impl<E: Env> Clone for Service<E> {
             front: front.clone(),
             observer: observer.clone(),
             source: *source,
+            is_guest: *is_guest,
+            reach: reach.clone(),
             cross_origin: cross_origin.clone(),
         }
     }
@@ -146,7 +154,9 @@ pub fn service<E: Env>(
     let s3s = builder.build();
     let slots = Arc::new(Semaphore::new(settings.requests_max));
     let front = Arc::new(Front::new());
-    Service { env, s3s, settings: Arc::new(settings), slots, front, observer, source: None, cross_origin }
+    let settings = Arc::new(settings);
+    let (source, is_guest, reach) = (None, false, None);
+    Service { env, s3s, settings, slots, front, observer, source, is_guest, reach, cross_origin }
 }
 
 impl<E: Env> Service<E> {
@@ -157,11 +167,27 @@ impl<E: Env> Service<E> {
         self
     }
 
+    /// The same, handing on what other sites keep.
+    #[must_use]
+    pub fn reaching(mut self, others: BTreeSet<SiteId>, reach: Reach<E>) -> Self {
+        self.reach = Some((Arc::new(others), reach));
+        self
+    }
+
+    /// The same for a connection on which a peer hands on its clients' requests: they go no further, and the peer is
+    /// believed where its client is.
+    #[must_use]
+    pub fn for_guests(mut self) -> Self {
+        (self.is_guest, self.reach) = (true, None);
+        self
+    }
+
     async fn answer(self, mut request: Request<Incoming>) -> Result<HttpResponse, HttpError> {
         let began = self.env.monotonic();
         let operation = Operation::default();
         request.extensions_mut().insert(operation.clone());
-        if let Some(source) = self.source {
+        let told = forward::take_source(request.headers_mut(), self.is_guest);
+        if let Some(source) = told.or(self.source) {
             request.extensions_mut().insert(source);
         }
         let id = format!("{:016X}", self.env.random_u64());
@@ -190,6 +216,16 @@ impl<E: Env> Service<E> {
             let limit = self.settings.idle_timeout;
             s3s::Body::http_body_unsync(Moving::new(self.env.clone(), limit, body, progress.clone()))
         });
+        if let Some((others, reach)) = &self.reach
+            && let Some(site) = forward::keeper(&request).filter(|site| others.contains(site))
+        {
+            if let Some(operation) = request.extensions().get::<Operation>() {
+                let _ = operation.0.set("Forwarded".into());
+            }
+            let limit = self.settings.idle_timeout;
+            let answer = forward::send(&self.env, reach, site, request, limit, &progress).await;
+            return Ok(answer);
+        }
         if request.method() == Method::OPTIONS {
             return Ok(self.cross_origin.preflight(&request).await);
         }

@@ -62,7 +62,7 @@ impl Pair {
     /// Keys of a listing by versions at a site: of versions, and of delete markers.
     async fn kept(&self, site: usize, bucket: &str) -> (Vec<String>, Vec<String>) {
         let listing = self.say(site, ANN, &format!("GET /{bucket}?versions")).await.ok();
-        let keys_in = |tag: &str| listing.all(tag).iter().flat_map(|part| part_key(part)).collect();
+        let keys_in = |tag: &str| listing.all(tag).iter().filter_map(|part| part_key(part)).collect();
         (keys_in("Version"), keys_in("DeleteMarker"))
     }
 

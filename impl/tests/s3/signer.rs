@@ -150,8 +150,17 @@ impl Pair {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: std::error::Error + Send + Sync + 'static,
     {
+        self.exchange_at(0, request).await
+    }
+
+    /// The same at one of the sites.
+    pub(crate) async fn exchange_at<B>(&self, site: usize, request: Request<B>) -> Answer
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: std::error::Error + Send + Sync + 'static,
+    {
         let (mut sender, conn) =
-            hyper::client::conn::http1::handshake(TokioIo::new(self.dial())).await.unwrap();
+            hyper::client::conn::http1::handshake(TokioIo::new(self.dial_at(site))).await.unwrap();
         // The answer may come before all of the request is sent.
         tokio::spawn(async move { conn.await.ok() });
         let mut request = request.map(|body| Box::pin(body.map_err(|error| error.to_string())));
@@ -165,8 +174,12 @@ impl Pair {
 
     /// A connection to the first site.
     pub(crate) fn dial(&self) -> tokio::io::DuplexStream {
+        self.dial_at(0)
+    }
+
+    fn dial_at(&self, site: usize) -> tokio::io::DuplexStream {
         let (client, server) = tokio::io::duplex(256 << 10);
-        tokio::spawn(anabranch::s3::serve_connection(self.faces[0].clone(), server, &self.graceful));
+        tokio::spawn(anabranch::s3::serve_connection(self.faces[site].clone(), server, &self.graceful));
         client
     }
 }

@@ -1,6 +1,9 @@
 //! Multipart uploads as their clients finish and list them.
 
-use super::{Answer, Pair};
+use super::{
+    Answer, Pair,
+    ask::{ANN, BOB, denied},
+};
 
 impl Pair {
     async fn begin(&self, key: &str, headers: &[(&str, &str)]) -> String {
@@ -19,6 +22,16 @@ impl Pair {
         parts: &[(&str, &str)],
         headers: &[(&str, &str)],
     ) -> Answer {
+        self.complete_at(0, (key, id), parts, headers).await
+    }
+
+    async fn complete_at(
+        &self,
+        site: usize,
+        (key, id): (&str, &str),
+        parts: &[(&str, &str)],
+        headers: &[(&str, &str)],
+    ) -> Answer {
         let mut complete = self.signed("POST", &format!("/photos/{key}?uploadId={id}"));
         let parts = (1..).zip(parts).map(|(number, (etag, sum))| {
             let sum = Some(sum).filter(|sum| !sum.is_empty());
@@ -30,7 +43,7 @@ impl Pair {
         for (name, value) in headers {
             complete = complete.with(name, value);
         }
-        self.exchange(complete.by_header()).await
+        self.exchange_at(site, complete.by_header()).await
     }
 
     async fn part(&self, key: &str, id: &str, number: u16, body: &'static str) -> Answer {
@@ -125,4 +138,53 @@ async fn a_part_is_copied_of_a_range_with_both_its_ends() {
         let told = pair.exchange(copy.by_header()).await.refused();
         assert_eq!(told, (refused.0, refused.1.to_owned()), "{range}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_goes_on_at_the_other_site() {
+    let pair = Pair::start().await;
+    pair.put(0, "source", "copied").await.ok();
+    pair.arrives(1, "source").await;
+    let begin = async |key: &str| {
+        let begun = pair.say(0, ANN, &format!("POST /photos/{key}?uploads")).await.ok();
+        begun.all("UploadId").remove(0)
+    };
+    let id = begin("k").await;
+    let part = |number: u16| format!("PUT /photos/k?partNumber={number}&uploadId={id}");
+    let large = vec![b'x'; 6 << 20];
+    let first = pair.ask(1, ANN, &part(1), &[], large.clone()).await.ok();
+    let copied = pair.ask(1, ANN, &part(2), &[("x-amz-copy-source", "photos/source")], "").await.ok();
+    let (first, second) = (first.header("etag").to_owned(), copied.all("ETag").remove(0));
+    let listed = [0, 1].map(|site| (site, format!("GET /photos/k?uploadId={id}")));
+    for (site, line) in &listed {
+        let parts = pair.say(*site, ANN, line).await.ok();
+        assert_eq!(parts.all("Size"), [large.len().to_string(), "6".to_owned()], "at site {site}");
+    }
+    assert_eq!(pair.ask(1, BOB, &part(3), &[], "no").await.refused(), denied(), "who may is asked there");
+    let parts = [(first.as_str(), ""), (second.as_str(), "")];
+    let wrong = [(second.as_str(), "")];
+    assert_eq!(pair.complete_at(1, ("k", &id), &wrong, &[]).await.refused(), (400, "InvalidPart".into()));
+    let done = pair.complete_at(1, ("k", &id), &parts, &[]).await.ok();
+    for site in [0, 1] {
+        let shown = pair.arrives(site, "k").await;
+        assert_eq!(shown.header("etag"), done.all("ETag")[0].replace("&quot;", "\""));
+        assert_eq!(shown.body, [&large[..], b"copied"].concat(), "at site {site}");
+    }
+
+    let given_up = begin("k2").await;
+    pair.say(1, ANN, &format!("DELETE /photos/k2?uploadId={given_up}")).await.ok();
+    let gone = (404, "NoSuchUpload".to_owned());
+    for site in [0, 1] {
+        assert_eq!(pair.say(site, ANN, &format!("GET /photos/k2?uploadId={given_up}")).await.refused(), gone);
+        // No site of this cluster has that number.
+        let foreign = format!("00ff{}", &given_up[4..]);
+        assert_eq!(pair.say(site, ANN, &format!("GET /photos/k2?uploadId={foreign}")).await.refused(), gone);
+    }
+
+    let orphan = begin("k3").await;
+    pair.sites[0].env.stop();
+    let line = format!("PUT /photos/k3?partNumber=1&uploadId={orphan}");
+    let refused = pair.ask(1, ANN, &line, &[], "x").await;
+    assert_eq!(refused.refused(), (503, "ServiceUnavailable".into()), "{}", refused.text());
+    assert!(refused.text().contains("another site, which is out of reach"), "{}", refused.text());
 }
