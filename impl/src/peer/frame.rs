@@ -58,12 +58,23 @@ pub async fn write<W: AsyncWrite + Unpin>(to: &mut W, message: Message) -> io::R
     to.flush().await
 }
 
-/// Reads one message. Not safe to cancel: a caller that gives up must drop the connection.
-pub async fn read<R: AsyncRead + Unpin>(from: &mut R) -> io::Result<Message> {
+/// Bytes of a message that are reserved before those before them have come: a head alone costs its sender more than us.
+pub const STEP: usize = 256 << 10;
+
+/// Reads one message of at most `max` bytes. Not safe to cancel: a caller that gives up must drop the connection.
+pub async fn read<R: AsyncRead + Unpin>(from: &mut R, max: usize) -> io::Result<Message> {
     let mut head = [0; HEAD];
     from.read_exact(&mut head).await?;
-    let mut payload = vec![0; payload_len(head)?];
-    from.read_exact(&mut payload).await?;
+    let len = payload_len(head)?;
+    if len > max {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a message is longer than can be meant here"));
+    }
+    let mut payload = Vec::new();
+    while payload.len() < len {
+        let start = payload.len();
+        payload.resize(len.min(start + STEP), 0);
+        from.read_exact(&mut payload[start..]).await?;
+    }
     decode(head, payload)
 }
 
@@ -86,18 +97,26 @@ mod tests {
             let message = Message::Ops(Ops { ops: ops.into_iter().map(Bytes::from).collect() });
             let mut wire = Vec::new();
             block_on(write(&mut wire, message.clone())).unwrap();
-            prop_assert_eq!(block_on(read(&mut &wire[..])).unwrap(), message);
+            prop_assert_eq!(block_on(read(&mut &wire[..], FRAME_MAX)).unwrap(), message);
             let bit = flip.index(wire.len() * 8);
             wire[bit / 8] ^= 1 << (bit % 8);
             // Frames go on coming: a flipped length must not swallow them.
             wire.resize(wire.len() + 4096, 0);
-            prop_assert_eq!(block_on(read(&mut &wire[..])).unwrap_err().kind(), io::ErrorKind::InvalidData);
+            prop_assert_eq!(block_on(read(&mut &wire[..], FRAME_MAX)).unwrap_err().kind(), io::ErrorKind::InvalidData);
         }
     }
 
     #[test]
     fn a_length_beyond_the_limit_is_refused_before_anything_is_reserved_for_it() {
         let wire = [0xff; 64];
-        assert_eq!(block_on(read(&mut &wire[..])).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(block_on(read(&mut &wire[..], FRAME_MAX)).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+    #[test]
+    fn a_long_message_comes_in_steps_and_a_short_one_is_asked_for_where_only_that_can_be_meant() {
+        let message = Message::Ops(Ops { ops: vec![vec![7; 3 * STEP + 1].into()] });
+        let wire = encode(message.clone()).unwrap();
+        assert_eq!(block_on(read(&mut &wire[..], FRAME_MAX)).unwrap(), message);
+        let refused = block_on(read(&mut &wire[..], 3 * STEP)).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::InvalidData);
     }
 }

@@ -14,6 +14,8 @@ use std::{collections::BTreeMap, fmt, io, time::Duration};
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 
+/// The longest handshake, in bytes: who speaks is not known before it was read.
+const HELLO_MAX: usize = 4 << 10;
 /// Bytes that are written under one time limit.
 const PIECE: usize = 64 << 10;
 
@@ -114,8 +116,13 @@ impl<E: Env> Receiver<E> {
     pub async fn receive(&mut self) -> io::Result<Message> {
         let mut head = [0; frame::HEAD];
         self.fill(&mut head).await?;
-        let mut payload = vec![0; frame::payload_len(head)?];
-        self.fill(&mut payload).await?;
+        let len = frame::payload_len(head)?;
+        let mut payload = Vec::new();
+        while payload.len() < len {
+            let start = payload.len();
+            payload.resize(len.min(start + frame::STEP), 0);
+            self.fill(&mut payload[start..]).await?;
+        }
         frame::decode(head, payload)
     }
 
@@ -186,7 +193,7 @@ pub async fn call<E: Env>(
         let (mut receiver, mut sender) = split(conn);
         let asked = env.monotonic();
         frame::write(&mut sender, own.hello(env, purpose, None)).await?;
-        let answer = frame::read(&mut receiver).await?;
+        let answer = frame::read(&mut receiver, HELLO_MAX).await?;
         Ok((proven, receiver, sender, answer, env.monotonic().saturating_sub(asked)))
     };
     let (proven, receiver, sender, answer, round_trip) = io_timeout(env, limits.handshake, greeting).await?;
@@ -210,7 +217,7 @@ pub async fn answer<E: Env>(
 ) -> Result<Session<E>, SessionError> {
     let proven = E::proven_name(&conn);
     let (mut receiver, mut sender) = split(conn);
-    let hello = hello_of(io_timeout(env, limits.handshake, frame::read(&mut receiver)).await?)?;
+    let hello = hello_of(io_timeout(env, limits.handshake, frame::read(&mut receiver, HELLO_MAX)).await?)?;
     let purpose = hello.purpose().ok_or_else(not_a_hello)?;
     let admitted =
         check(own, &hello, proven.as_deref(), |_| true).and_then(|peer| admit(peer.0, peer.1).map(|()| peer));

@@ -30,6 +30,7 @@ pub use links::Link;
 use links::Links;
 pub use standing::{Apart, Standing};
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 
 /// How replication paces itself. Defaults are those of a deployed site.
 #[derive(Clone, Debug)]
@@ -48,6 +49,8 @@ pub struct Config {
     pub relay_after: Duration,
     /// The first and the longest pause between two calls of a peer.
     pub reconnect: (Duration, Duration),
+    /// Sessions of callers at the same time; further ones wait until one ends.
+    pub sessions_max: usize,
     /// Operations in one message, in bytes.
     pub batch_bytes: usize,
     /// Batches received and not durable yet; at the bound the stream waits.
@@ -80,6 +83,7 @@ impl Config {
             limits,
             relay_after: Duration::from_secs(3),
             reconnect: (Duration::from_millis(100), Duration::from_secs(3)),
+            sessions_max: 1024,
             batch_bytes: 256 << 10,
             batches_in_flight: 16,
             body_workers: 4,
@@ -162,9 +166,20 @@ pub async fn start<E: Env>(env: E, engine: Engine<E>, config: Config) -> io::Res
     shared.env.spawn("repair", Box::pin(repair::run(shared.clone())));
     let accepting = shared.clone();
     let accept = async move {
+        let slots = Arc::new(Semaphore::new(accepting.config.sessions_max));
         loop {
+            let slot = slots.clone().acquire_owned().await.expect("nobody closes the semaphore");
             match accepting.env.accept(&mut listener).await {
-                Ok(conn) => accepting.env.spawn("session", Box::pin(server::run(accepting.clone(), conn))),
+                Ok(conn) => {
+                    let serving = server::run(accepting.clone(), conn);
+                    accepting.env.spawn(
+                        "session",
+                        Box::pin(async move {
+                            serving.await;
+                            drop(slot);
+                        }),
+                    );
+                }
                 // Out of descriptors, or the like: the next one may work.
                 Err(_) => accepting.env.sleep(accepting.config.reconnect.0).await,
             }

@@ -52,6 +52,7 @@ mod write;
 pub use access::{Account, Keys};
 pub use forward::Reach;
 pub use names::{parse_version_id, version_id};
+pub use policies::check_policy;
 pub use service::{Answered, Observe, Service, Settings, serve_connection, service};
 pub use sweep::{Swept, keep_sweeping, sweep};
 

@@ -56,6 +56,11 @@ impl Asked {
     }
 }
 
+/// Whether a document can be the policy of a bucket of this name; if not, why and where in it.
+pub fn check_policy(document: &str, bucket: &str) -> Result<(), String> {
+    Policy::parse(document, bucket).map(drop).map_err(|error| error.to_string())
+}
+
 /// Policies that were asked lately, with the texts that they are of.
 #[derive(Default)]
 pub(super) struct Policies(Mutex<BTreeMap<BucketId, (String, Asked)>>);
