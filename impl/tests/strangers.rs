@@ -1,6 +1,10 @@
 //! Whoever reaches a site's peer address without being a peer, and peers out of their minds: garbage, heads of messages that
 //! never come, sessions sent a second time. The site neither stops nor changes nor grows.
-#![expect(clippy::disallowed_methods, reason = "the test is outside the seams: it drives the real runtime")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the test is outside the seams: it drives the real runtime"
+)]
 
 mod sites;
 
