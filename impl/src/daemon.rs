@@ -115,6 +115,8 @@ impl Daemon {
         let keys = Arc::new(keys);
         let (every, day) = (config.s3.lifecycle_every, config.s3.lifecycle_day);
         env.spawn("lifecycle", Box::pin(s3::keep_sweeping(node.engine().clone(), every, day)));
+        let (engine, every) = (node.engine().clone(), config.store.scrub_every);
+        env.spawn("scrub", Box::pin(async move { engine.keep_scrubbing(every).await }));
         let service = s3::service(node.engine().clone(), &keys, settings, Arc::new(metrics.clone()));
         let replication = node.replication().clone();
         let reach: s3::Reach<TokioEnv> = Arc::new(move |site| {

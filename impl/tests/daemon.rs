@@ -31,6 +31,10 @@ fn a_cluster_made_by_init_comes_up_says_how_it_stands_and_stops_when_told() {
     let listed = run(&["conflicts", "list", "--config", config]);
     assert_eq!(text(&listed), "0 keys in conflict");
 
+    let verified = run(&["verify", "--deep", "--config", config]);
+    assert!(verified.status.success(), "{}", text(&verified));
+    assert!(text(&verified).ends_with("all as it was written"), "{}", text(&verified));
+
     // A peer that is down is told of by status, and is no reason not to be ready.
     drop(us);
     let said = eventually("the link is seen to be down", || {

@@ -11,6 +11,7 @@ pub mod diff;
 pub mod keys;
 pub mod server;
 pub mod status;
+pub mod verify;
 
 use crate::{
     config::{Config, Vault},

@@ -3,7 +3,7 @@
 use super::{
     Site,
     access::{self, Problem, Token},
-    conflicts, diff, keys, status,
+    conflicts, diff, keys, status, verify,
 };
 use axum::{
     Json, Router,
@@ -26,6 +26,7 @@ pub fn router(site: Arc<Site>, token: Token) -> Router {
         .route("/api/v1/conflicts", get(conflicts::list))
         .route("/api/v1/conflicts/{bucket}/{*key}", get(conflicts::show))
         .route("/api/v1/diff/{peer}", post(diff::compare))
+        .route("/api/v1/verify", post(verify::page))
         .route("/api/v1/keys", get(keys::list).post(keys::make))
         .route("/api/v1/keys/{access_key}", delete(keys::revoke))
         .route_layer(middleware::from_fn_with_state(token, access::check));

@@ -21,6 +21,7 @@ mod keys;
 mod s3_client;
 mod serve;
 mod status;
+mod verify;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use std::{path::PathBuf, process::ExitCode};
@@ -62,6 +63,8 @@ enum Command {
     Conflicts(conflicts::Arguments),
     /// Compare every record with a peer's; exit 3 if any differs
     Diff(diff::Arguments),
+    /// Read everything that this site holds; exit 3 if any of it is not as it was written
+    Verify(verify::Arguments),
     /// Make, list and revoke access keys, for all sites
     Keys(keys::Arguments),
     /// Measure how fast a site is, and how far a second one lags behind
@@ -87,6 +90,7 @@ pub fn main() -> ExitCode {
         Command::Lag(arguments) => status::lag(&arguments),
         Command::Conflicts(arguments) => conflicts::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Keys(arguments) => keys::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Completions { shell } => {

@@ -143,6 +143,9 @@ pub struct Store {
     pub inline_max: ByteSize,
     /// Free space below which writes are refused.
     pub reserve: ByteSize,
+    /// How long after one pass the next begins that reads all records and bodies, to find what rotted.
+    #[serde(with = "humantime_serde")]
+    pub scrub_every: Duration,
     /// How many operations of an origin the log keeps below what every site has.
     pub log_keep: u64,
     /// Another site's version that was visible here for less than this counts as unseen by a client without context.
@@ -156,6 +159,7 @@ impl Default for Store {
             cache: ByteSize::mib(64),
             inline_max: ByteSize::kib(4),
             reserve: ByteSize::mib(64),
+            scrub_every: Duration::from_hours(7 * 24),
             log_keep: 100_000,
             blind_window: Duration::from_secs(2),
         }

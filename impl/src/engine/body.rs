@@ -386,7 +386,7 @@ impl<E: Env> Engine<E> {
     }
 
     /// Notes that a held segment cannot be read: it is fetched again from a peer.
-    async fn segment_vanished(&self, (dot, number): SegmentOf, blob: String) -> Result<(), Error> {
+    pub(super) async fn segment_vanished(&self, (dot, number): SegmentOf, blob: String) -> Result<(), Error> {
         self.env().mark("body-vanished");
         self.submit(Purpose::Tidy, move |sequencer| {
             Ok(Ok(sequencer.tx.segment_vanished(dot, number, &blob)?))

@@ -5,7 +5,7 @@
 //! [`access`] the operators'; [`get`] and [`list`] their reads; [`context`] is what a client hands back to say
 //! what it has seen; [`apply`], [`bootstrap`] and [`mend`] take in what peers send; [`collect`] drops what every member
 //! has. [`backlog`] and [`conflicts`] answer an operator; [`digest`] sums up for other sites to
-//! compare. The engine defines what it needs from replication as plain data ([`members`], the wanted bodies) and never calls
+//! compare, [`scrub`] reads everything. The engine defines what it needs from replication as plain data ([`members`], the wanted bodies) and never calls
 //! it: the log is the only bridge.
 
 mod access;
@@ -27,6 +27,7 @@ mod members;
 mod mend;
 mod meta;
 mod put;
+mod scrub;
 mod unseen;
 mod upload;
 mod writer;
@@ -51,6 +52,7 @@ pub use list::{After, Item, ListRequest, Listed, Page, Summary, VersionKind};
 pub use members::{Report, Status};
 pub use meta::{ACL, Change, LEGAL_HOLD, RETENTION};
 pub use put::{Condition, DeleteRequest, PutRequest, Written};
+pub use scrub::{ScrubAfter, Scrubbed};
 pub use upload::{BeginUpload, CompleteUpload, PART_MIN, PART_NUMBER_MAX};
 
 use crate::{
