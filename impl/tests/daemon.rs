@@ -35,6 +35,11 @@ fn a_cluster_made_by_init_comes_up_says_how_it_stands_and_stops_when_told() {
     assert!(verified.status.success(), "{}", text(&verified));
     assert!(text(&verified).ends_with("all as it was written"), "{}", text(&verified));
 
+    let doctored = text(&run(&["doctor", "--config", config]));
+    assert!(doctored.contains("ok the site runs: eu is in sync with us"), "{doctored}");
+    assert!(doctored.contains("ok secrets are the owner's alone"), "{doctored}");
+    assert!(doctored.contains("a sync takes"), "{doctored}");
+
     // A peer that is down is told of by status, and is no reason not to be ready.
     drop(us);
     let said = eventually("the link is seen to be down", || {

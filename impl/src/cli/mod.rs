@@ -16,6 +16,7 @@ mod check_config;
 mod conflicts;
 mod dev;
 mod diff;
+mod doctor;
 mod init;
 mod keys;
 mod s3_client;
@@ -63,6 +64,8 @@ enum Command {
     Conflicts(conflicts::Arguments),
     /// Compare every record with a peer's; exit 3 if any differs
     Diff(diff::Arguments),
+    /// Look for what may hurt: disk, clock, limits, secrets, peers; exit 3 if anything is not well
+    Doctor(doctor::Arguments),
     /// Read everything that this site holds; exit 3 if any of it is not as it was written
     Verify(verify::Arguments),
     /// Make, list and revoke access keys, for all sites
@@ -90,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Lag(arguments) => status::lag(&arguments),
         Command::Conflicts(arguments) => conflicts::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Keys(arguments) => keys::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
