@@ -19,6 +19,8 @@ mod lock;
 mod malformed;
 #[path = "s3/policy.rs"]
 mod policy;
+#[path = "s3/replicas.rs"]
+mod replicas;
 #[path = "s3/signer.rs"]
 mod signer;
 mod sites;

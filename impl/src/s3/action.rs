@@ -80,6 +80,7 @@ actions! {
     GET_ENCRYPTION: "GetEncryptionConfiguration", Bucket;
     GET_LIFECYCLE: "GetLifecycleConfiguration", Bucket;
     GET_REPLICATION: "GetReplicationConfiguration", Bucket;
+    PUT_REPLICATION: "PutReplicationConfiguration", Bucket;
     PUT_LIFECYCLE: "PutLifecycleConfiguration", Bucket;
     LIST_BUCKET: "ListBucket", Bucket, Read;
     LIST_BUCKET_UPLOADS: "ListBucketMultipartUploads", Bucket, Read;

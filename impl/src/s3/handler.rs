@@ -52,6 +52,9 @@ operations! {
     get_bucket_location: GetBucketLocationInput => GetBucketLocationOutput,
     get_bucket_policy: GetBucketPolicyInput => GetBucketPolicyOutput,
     get_bucket_policy_status: GetBucketPolicyStatusInput => GetBucketPolicyStatusOutput,
+    delete_bucket_replication: DeleteBucketReplicationInput => DeleteBucketReplicationOutput,
+    get_bucket_replication: GetBucketReplicationInput => GetBucketReplicationOutput,
+    put_bucket_replication: PutBucketReplicationInput => PutBucketReplicationOutput,
     get_bucket_tagging: GetBucketTaggingInput => GetBucketTaggingOutput,
     get_bucket_versioning: GetBucketVersioningInput => GetBucketVersioningOutput,
     get_object: GetObjectInput => GetObjectOutput,
@@ -88,7 +91,6 @@ operations! {
     upload_part_copy: UploadPartCopyInput => UploadPartCopyOutput;
 
     get_bucket_encryption: GetBucketEncryptionInput => GetBucketEncryptionOutput, GET_ENCRYPTION, "ServerSideEncryptionConfigurationNotFoundError";
-    get_bucket_replication: GetBucketReplicationInput => GetBucketReplicationOutput, GET_REPLICATION, "ReplicationConfigurationNotFoundError";
     get_bucket_website: GetBucketWebsiteInput => GetBucketWebsiteOutput, GET_BUCKET_WEBSITE, "NoSuchWebsiteConfiguration";
     get_object_torrent: GetObjectTorrentInput => GetObjectTorrentOutput, LIST_BUCKET, "NoSuchKey";
 }

@@ -10,7 +10,7 @@ use super::{
     locking,
     metadata::{self, Checksums, summed},
     multipart::number_of,
-    names,
+    names, replicas,
 };
 use crate::{
     engine::{Bucket, Error, GetRequest, Object, VersionRef},
@@ -136,6 +136,7 @@ impl<E: Env> Face<E> {
             ..told!(GetObjectOutput, shown, &object)
         };
         extra.extend(expiration);
+        extra.extend(replicas::header(&self.engine, &bucket, &object, &input.key));
         let body = body::give(object.body, shown.chosen.range).await?;
         let mut response = S3Response::new(dto::GetObjectOutput { body: Some(body), ..output });
         response.headers.extend(extra);
@@ -152,10 +153,12 @@ impl<E: Env> Face<E> {
         };
         let input = request.input;
         let expiration = expires(&bucket, &object, &input.key, input.version_id.as_deref());
+        let replicated = replicas::header(&self.engine, &bucket, &object, &input.key);
         let shown = shown!(input, &object, &bucket);
         let mut response = S3Response::new(told!(HeadObjectOutput, shown, &object));
         response.headers.extend(extra_headers(&object, object.siblings));
         response.headers.extend(expiration);
+        response.headers.extend(replicated);
         if let Some(count) = super::tagging::count(&object) {
             response.headers.insert("x-amz-tagging-count", HeaderValue::from(count));
         }
