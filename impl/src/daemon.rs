@@ -104,6 +104,7 @@ impl Daemon {
         let settings = s3::Settings {
             region: config.s3.region.clone(),
             allow_sigv2: config.s3.allow_sigv2,
+            sigv2_headers: config.s3.sigv2_headers,
             requests_max: config.s3.requests_max,
             idle_timeout: config.s3.idle_timeout,
         };

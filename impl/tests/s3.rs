@@ -23,6 +23,8 @@ mod policy;
 mod replicas;
 #[path = "s3/signer.rs"]
 mod signer;
+#[path = "s3/sigv2.rs"]
+mod sigv2;
 mod sites;
 #[path = "s3/uploads.rs"]
 mod uploads;

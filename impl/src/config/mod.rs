@@ -84,6 +84,10 @@ pub struct S3 {
     /// Whether presigned URLs and POST forms may be signed with version 2, as boto3 does for such an endpoint by default.
     #[serde(default = "yes")]
     pub allow_sigv2: bool,
+    /// Whether requests may be signed with version 2 in their headers (`Authorization: AWS key:signature`). Only clients of
+    /// old need it: such a signature covers neither the body nor every parameter.
+    #[serde(default)]
+    pub sigv2_headers: bool,
     /// Connections at the same time; further ones wait unanswered.
     #[serde(default = "connections_max")]
     pub connections_max: usize,

@@ -3,10 +3,13 @@
 //! A request that is not signed is nobody's; what it may do is decided where everything is, in
 //! [`authorize`](super::authorize). `s3s` compares signatures; here are the guards that its release lacks. An unsigned
 //! `x-amz-…` header on a signed request would run with the signer's rights (a presigned PUT with an added
-//! `x-amz-copy-source` becomes a copy), and signatures of version 2 are taken in URLs and forms only. That a presigned URL
-//! lives seven days at most is seen to in [`front`](super::front).
+//! `x-amz-copy-source` becomes a copy), and signatures of version 2 are taken in headers only where the site wants them,
+//! and not of another time than now, which `s3s` does not ask. That a presigned URL lives seven days at most is seen to in
+//! [`front`](super::front).
 
-use super::service::Operation;
+use super::{date, front, service::Operation};
+use crate::env::Env;
+use hyper::HeaderMap;
 use s3s::{
     S3Result,
     access::{S3Access, S3AccessContext},
@@ -18,6 +21,9 @@ use std::{
     fmt,
     sync::{Arc, PoisonError, RwLock},
 };
+
+/// How far the clock of whoever signs may be from this site's: 15 minutes.
+const SKEW_MS: u64 = 15 * 60 * 1000;
 
 /// Who owns buckets and objects.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +66,11 @@ impl Keys {
         self.first.get(access_key).or_else(|| shared.get(access_key)).map(take)
     }
 
+    /// The secret of an access key.
+    pub(super) fn secret(&self, access_key: &str) -> Option<SecretKey> {
+        self.find(access_key, |(secret, _)| secret.clone())
+    }
+
     /// Whether an account has a key.
     pub(super) fn knows(&self, account: &Account) -> bool {
         let shared = self.shared.read().unwrap_or_else(PoisonError::into_inner);
@@ -73,21 +84,22 @@ impl Keys {
 }
 
 /// What `s3s` asks of every request.
-pub(super) struct Auth {
+pub(super) struct Auth<E> {
+    pub(super) env: E,
     pub(super) keys: Arc<Keys>,
     pub(super) allow_sigv2: bool,
+    pub(super) sigv2_headers: bool,
 }
 
 #[async_trait::async_trait]
-impl S3Auth for Auth {
+impl<E: Env> S3Auth for Auth<E> {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
-        let found = self.keys.find(access_key, |(secret, _)| secret.clone());
-        found.ok_or_else(|| s3_error!(InvalidAccessKeyId))
+        self.keys.secret(access_key).ok_or_else(|| s3_error!(InvalidAccessKeyId))
     }
 }
 
 #[async_trait::async_trait]
-impl S3Access for Auth {
+impl<E: Env> S3Access for Auth<E> {
     async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
         let name = cx.s3_op().name().to_owned();
         if let Some(operation) = cx.extensions_mut().get::<Operation>() {
@@ -98,6 +110,15 @@ impl S3Access for Auth {
             return Err(s3_error!(InvalidRequest, "this site takes signatures of version 4 only"));
         }
         let authorization = cx.headers().get("authorization").and_then(|value| value.to_str().ok());
+        if authorization.is_some_and(|value| value.starts_with("AWS ")) {
+            if !self.sigv2_headers {
+                return Err(s3_error!(
+                    InvalidRequest,
+                    "sign with version 4: version 2 is taken in URLs and forms only"
+                ));
+            }
+            check_date(cx.headers(), self.env.wall_ms())?;
+        }
         check_signature(&query, authorization, cx.headers().keys().map(hyper::header::HeaderName::as_str))
     }
 }
@@ -109,17 +130,27 @@ fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
         .find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value))
 }
 
+/// Refuses a signature of version 2 that was made long ago, or will be: it covers the date, and whoever overhears it has it
+/// for ever otherwise.
+fn check_date(headers: &HeaderMap, now_ms: u64) -> S3Result<()> {
+    // With both of them, the one that is signed.
+    let date = headers.get("x-amz-date").or_else(|| headers.get("date"));
+    let date = date.and_then(|date| date.to_str().ok());
+    let date = date.and_then(|date| front::amz_date(date).or_else(|| Some(date.to_owned())));
+    let Some(signed_ms) = date.and_then(|date| date::parse_amz_ms(&date)) else {
+        return Err(s3_error!(AccessDenied, "a request signed with version 2 has a Date"));
+    };
+    if signed_ms.abs_diff(now_ms) > SKEW_MS {
+        return Err(s3_error!(RequestTimeTooSkewed, "the request's date is more than 15 minutes from now"));
+    }
+    Ok(())
+}
+
 fn check_signature<'a>(
     query: &str,
     authorization: Option<&str>,
     headers: impl Iterator<Item = &'a str>,
 ) -> S3Result<()> {
-    if authorization.is_some_and(|value| value.starts_with("AWS ")) {
-        return Err(s3_error!(
-            InvalidRequest,
-            "sign with version 4: version 2 is taken in URLs and forms only"
-        ));
-    }
     // Without a list the signature is of version 2, which covers every `x-amz-` header.
     let Some(signed) = signed_headers(query, authorization) else { return Ok(()) };
     // What is signed holds the time and the body's hash by themselves.
@@ -151,6 +182,7 @@ pub(super) fn signed_headers(query: &str, authorization: Option<&str>) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hyper::header::{HeaderName, HeaderValue};
 
     fn code(query: &str, authorization: Option<&str>, headers: &[&str]) -> Option<String> {
         let checked = check_signature(query, authorization, headers.iter().copied());
@@ -168,8 +200,24 @@ mod tests {
     }
 
     #[test]
-    fn version_2_is_for_urls() {
+    fn a_signature_of_version_2_covers_every_amz_header_and_is_of_now() {
         assert_eq!(code("AWSAccessKeyId=a&Signature=b&Expires=1", None, &["x-amz-acl"]), None);
-        assert_eq!(code("", Some("AWS a:b"), &[]).as_deref(), Some("InvalidRequest"));
+        assert_eq!(code("", Some("AWS a:b"), &["x-amz-acl"]), None);
+        let date = |pairs: &[(&'static str, &'static str)]| {
+            let pair = |(name, value): &(&'static str, &'static str)| {
+                (HeaderName::from_static(name), HeaderValue::from_static(value))
+            };
+            let checked = check_date(&pairs.iter().map(pair).collect(), 1_795_428_900_000);
+            checked.err().map(|error| error.code().as_str().to_owned())
+        };
+        let (now, late) = ("Mon, 23 Nov 2026 10:15:00 GMT", "Mon, 23 Nov 2026 10:30:01 GMT");
+        for good in [now, "Mon, 23 Nov 2026 10:00:00 +0000", "20261123T103000Z"] {
+            assert_eq!(date(&[("date", good)]), None, "{good}");
+        }
+        let skewed = Some("RequestTimeTooSkewed".to_owned());
+        assert_eq!(date(&[("date", late)]), skewed);
+        assert_eq!(date(&[("date", now), ("x-amz-date", late)]), skewed);
+        assert_eq!(date(&[("date", "today")]).as_deref(), Some("AccessDenied"));
+        assert_eq!(date(&[]).as_deref(), Some("AccessDenied"));
     }
 }

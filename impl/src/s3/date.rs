@@ -52,6 +52,17 @@ pub(super) fn parse_ms(text: &str) -> Option<i64> {
     Some(day * DAY_MS.cast_signed() + within)
 }
 
+/// Reads `20261123T101500Z`, as signatures have it.
+pub(super) fn parse_amz_ms(text: &str) -> Option<u64> {
+    if !text.is_ascii() || text.len() != "20261123T101500Z".len() {
+        return None;
+    }
+    let (day, time) = (&text[..8], &text[8..]);
+    let day = format!("{}-{}-{}", &day[..4], &day[4..6], &day[6..]);
+    let time = format!("{}:{}:{}", &time[..3], &time[3..5], &time[5..]);
+    parse_ms(&(day + &time)).and_then(|ms| u64::try_from(ms).ok())
+}
+
 /// Days since 1970 of `2026-11-23`.
 fn parse_day(text: &str) -> Option<i64> {
     let mut parts = text.split('-');

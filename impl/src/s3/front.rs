@@ -113,7 +113,7 @@ fn date_for_amz_date(headers: &mut HeaderMap) {
 }
 
 /// A date of HTTP or of mail as `x-amz-date` has it; mail writes its zone as a number.
-fn amz_date(text: &str) -> Option<String> {
+pub(super) fn amz_date(text: &str) -> Option<String> {
     let zones = ["GMT", "UTC", "-0000", "+0000"];
     let time = zones.iter().find_map(|zone| text.trim().strip_suffix(zone))?;
     let time = Timestamp::parse(TimestampFormat::HttpDate, &format!("{time}GMT")).ok()?;

@@ -49,6 +49,8 @@ pub struct Settings {
     pub region: String,
     /// Whether URLs and forms may be signed with version 2.
     pub allow_sigv2: bool,
+    /// Whether requests may be signed with version 2 in their headers.
+    pub sigv2_headers: bool,
     /// Requests at the same time; further ones are answered 503 SlowDown.
     pub requests_max: usize,
     /// How long a client may take for a request's head, send nothing of its body, and be idle between two requests.
@@ -60,6 +62,7 @@ impl Default for Settings {
         Self {
             region: "us-east-1".into(),
             allow_sigv2: true,
+            sigv2_headers: false,
             requests_max: 1024,
             idle_timeout: Duration::from_mins(1),
         }
@@ -144,7 +147,12 @@ pub fn service<E: Env>(
     config.post_object_max_file_size = POST_MAX;
     let env = engine.env().clone();
     let region = settings.region.clone();
-    let auth = || Auth { keys: keys.clone(), allow_sigv2: settings.allow_sigv2 };
+    let auth = || Auth {
+        env: env.clone(),
+        keys: keys.clone(),
+        allow_sigv2: settings.allow_sigv2,
+        sigv2_headers: settings.sigv2_headers,
+    };
     let cross_origin = CrossOrigin(engine.clone());
     let mut builder =
         S3ServiceBuilder::new(Face { engine, keys: keys.clone(), region, policies: Policies::default() });

@@ -7,7 +7,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, body::Body, header::HeaderValue};
 use hyper_util::rt::TokioIo;
 use rusty_s3::S3Action;
-use s3s::crypto::{Checksum as _, Sha256};
+use s3s::crypto::{Checksum, Sha256};
 use std::{collections::BTreeMap, fmt::Write};
 
 fn hex(bytes: &[u8]) -> String {
@@ -17,12 +17,17 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-fn hmac(key: &[u8], message: &str) -> [u8; 32] {
+pub(super) fn hmac<C: Checksum<Output: AsRef<[u8]>>>(key: &[u8], message: &str) -> Vec<u8> {
     let mut block = [0; 64];
     block[..key.len()].copy_from_slice(key);
     let inner = [&block.map(|byte| byte ^ 0x36)[..], message.as_bytes()].concat();
-    let inner = Sha256::checksum(&inner);
-    Sha256::checksum(&[&block.map(|byte| byte ^ 0x5c)[..], &inner].concat())
+    let inner = C::checksum(&inner);
+    C::checksum(&[&block.map(|byte| byte ^ 0x5c)[..], inner.as_ref()].concat()).as_ref().to_vec()
+}
+
+/// What a text is signed with in a scope, `DAY/REGION/SERVICE/aws4_request`.
+fn signing_key(scope: &str) -> Vec<u8> {
+    scope.split('/').fold(b"AWS4secret".to_vec(), |key, part| hmac::<Sha256>(&key, part))
 }
 
 /// A request to be signed: each part as it is sent. Paths and queries are written as they are signed, encoded and sorted.
@@ -57,11 +62,7 @@ impl Signed {
             format!("{}\n{path}\n{query}\n{headers}\n{}\n{hash}", self.method, self.signed_headers());
         let canonical = hex(&Sha256::checksum(canonical.as_bytes()));
         let text = format!("AWS4-HMAC-SHA256\n{}\n{}\n{canonical}", self.date, self.scope());
-        let mut key = b"AWS4secret".to_vec();
-        for part in self.scope().split('/') {
-            key = hmac(&key, part).to_vec();
-        }
-        hex(&hmac(&key, &text))
+        hex(&hmac::<Sha256>(&signing_key(&self.scope()), &text))
     }
 
     fn signed_headers(&self) -> String {
