@@ -9,6 +9,10 @@ mod ask;
 mod cors;
 #[path = "s3/details.rs"]
 mod details;
+#[path = "s3/form.rs"]
+mod form;
+#[path = "s3/forms.rs"]
+mod forms;
 #[path = "s3/front.rs"]
 mod front;
 #[path = "s3/lifecycle.rs"]
@@ -19,6 +23,8 @@ mod lock;
 mod malformed;
 #[path = "s3/policy.rs"]
 mod policy;
+#[path = "s3/refused_forms.rs"]
+mod refused_forms;
 #[path = "s3/replicas.rs"]
 mod replicas;
 #[path = "s3/signer.rs"]

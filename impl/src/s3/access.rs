@@ -5,7 +5,7 @@
 //! `x-amz-…` header on a signed request would run with the signer's rights (a presigned PUT with an added
 //! `x-amz-copy-source` becomes a copy), and signatures of version 2 are taken in headers only where the site wants them,
 //! and not of another time than now, which `s3s` does not ask. That a presigned URL lives seven days at most is seen to in
-//! [`front`](super::front).
+//! [`front`](super::front); who signed a form, in [`form`](super::form).
 
 use super::{date, front, service::Operation};
 use crate::env::Env;
@@ -23,7 +23,7 @@ use std::{
 };
 
 /// How far the clock of whoever signs may be from this site's: 15 minutes.
-const SKEW_MS: u64 = 15 * 60 * 1000;
+pub(super) const SKEW_MS: u64 = 15 * 60 * 1000;
 
 /// Who owns buckets and objects.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

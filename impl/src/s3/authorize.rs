@@ -227,6 +227,7 @@ impl<E: Env> Face<E> {
             prefix: about.prefix,
             existing_tags: tags.as_ref(),
             body_tags: request.extensions.get(),
+            form: request.extensions.get().copied(),
         };
         let values = |key: &str| context.values(key);
         let asked = policy::Request { principal, action: action.name, resource: &resource, values: &values };

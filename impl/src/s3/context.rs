@@ -13,6 +13,10 @@ use std::{borrow::Cow, collections::BTreeMap, net::IpAddr};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Source(pub(super) IpAddr);
 
+/// The version of the signature of a form, which has it among its fields.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SignedForm(pub(super) &'static str);
+
 /// Tags that a request's body asks for.
 #[derive(Clone)]
 pub(super) struct RequestTags(pub(super) BTreeMap<String, String>);
@@ -86,6 +90,7 @@ pub(super) struct Context<'a> {
     pub(super) prefix: Option<&'a str>,
     pub(super) existing_tags: Option<&'a BTreeMap<String, String>>,
     pub(super) body_tags: Option<&'a RequestTags>,
+    pub(super) form: Option<SignedForm>,
 }
 
 impl Context<'_> {
@@ -164,16 +169,19 @@ impl Context<'_> {
     }
 
     fn auth_type(&self) -> &'static str {
-        if self.headers.contains_key("authorization") {
-            "REST-HEADER"
-        } else if self.query.contains("Signature=") {
-            "REST-QUERY-STRING"
-        } else {
+        if self.form.is_some() {
             "POST"
+        } else if self.headers.contains_key("authorization") {
+            "REST-HEADER"
+        } else {
+            "REST-QUERY-STRING"
         }
     }
 
     fn signature_version(&self) -> &'static str {
+        if let Some(SignedForm(version)) = self.form {
+            return version;
+        }
         let is_v2 = self.query.contains("AWSAccessKeyId=")
             || self.headers.get("authorization").is_some_and(|value| value.as_bytes().starts_with(b"AWS "));
         if is_v2 { "AWS" } else { "AWS4-HMAC-SHA256" }
@@ -226,6 +234,7 @@ mod tests {
             prefix: None,
             existing_tags: Some(&tags),
             body_tags: None,
+            form: None,
         };
         for (key, values) in [
             ("s3:x-amz-copy-source", &["src/public/a b"][..]),
@@ -245,8 +254,10 @@ mod tests {
         ] {
             assert_eq!(context.values(key), values, "{key}");
         }
-        let asked = Context { prefix: Some("key"), ..context };
+        let asked = Context { prefix: Some("key"), form: Some(SignedForm("AWS")), ..context };
         assert_eq!(asked.values("s3:prefix"), ["key"]);
+        assert_eq!(asked.values("s3:authtype"), ["POST"]);
+        assert_eq!(asked.values("s3:signatureversion"), ["AWS"]);
     }
 
     #[test]

@@ -138,13 +138,9 @@ fn ignore_strange_range(request: &mut HttpRequest) {
     }
 }
 
-/// Refuses too long a document to POST, which `s3s` answers as if it had failed itself. Forms have bounds of their own.
+/// Refuses too long a document to POST, which `s3s` answers as if it had failed itself.
 fn check_document(request: &HttpRequest) -> S3Result<()> {
-    let is_form =
-        |kind: &HeaderValue| kind.as_bytes().to_ascii_lowercase().starts_with(b"multipart/form-data");
-    let is_document =
-        request.method() == Method::POST && !request.headers().get(header::CONTENT_TYPE).is_some_and(is_form);
-    if is_document && request.body().size_hint().lower() > XML_MAX as u64 {
+    if request.method() == Method::POST && request.body().size_hint().lower() > XML_MAX as u64 {
         return Err(s3_error!(MaxMessageLengthExceeded));
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! A request's body that must not stand still: a client that sends nothing for too long is given up.
 //!
-//! Stands around the body itself, not where bodies are taken in: `s3s` reads forms and XML before an operation begins,
-//! and unpacks signed chunks on the way.
+//! Stands around the body itself, not where bodies are taken in: forms and XML are read before an operation begins, and
+//! `s3s` unpacks signed chunks on the way.
 
 use crate::env::{BoxFuture, Env};
 use bytes::Bytes;

@@ -7,7 +7,7 @@
 //! [`locking`] by the rules in [`lock`], [`expiry`] by those in [`lifecycle`], which [`sweep`] carries out, [`replicas`]; [`handler`] is
 //! the table of them, [`access`] says who asks, [`authorize`] whether each [`action`] may be done, by the lists of [`acl`] as [`ownership`] and
 //! [`grants`] keep them, the [`policy`] that [`policies`] keep, asked in a [`context`], and what a bucket [`block`]s; [`service`] puts it together, with [`front`] and [`cross_origin`] with the rules in [`cors`] before and after `s3s` and [`idle`] around what
-//! clients send; [`forward`] hands on what another site keeps.
+//! clients send; [`forward`] hands on what another site keeps, and a [`form`] is read and written as the PUT that it stands for.
 
 mod access;
 mod acl;
@@ -26,6 +26,7 @@ mod date;
 mod delete;
 mod error;
 mod expiry;
+mod form;
 mod forward;
 mod front;
 mod grants;
@@ -66,7 +67,21 @@ pub(crate) struct Face<E: Env> {
     engine: Engine<E>,
     keys: Arc<Keys>,
     region: String,
-    policies: policies::Policies,
+    allow_sigv2: bool,
+    policies: Arc<policies::Policies>,
+}
+
+impl<E: Env> Clone for Face<E> {
+    fn clone(&self) -> Self {
+        let Self { engine, keys, region, allow_sigv2, policies } = self;
+        Self {
+            engine: engine.clone(),
+            keys: keys.clone(),
+            region: region.clone(),
+            allow_sigv2: *allow_sigv2,
+            policies: policies.clone(),
+        }
+    }
 }
 
 impl<E: Env> Face<E> {

@@ -5,10 +5,10 @@ use super::{
     access::{Auth, Keys},
     context::Source,
     cross_origin::{Asked, CrossOrigin},
+    form,
     forward::{self, Reach},
     front::{self, Front, XML_MAX},
     idle::{Moving, Progress},
-    policies::Policies,
 };
 use crate::{causality::SiteId, engine::Engine, env::Env};
 use hyper::{
@@ -38,9 +38,6 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::Semaphore,
 };
-
-/// The most bytes of a POST form's file, which is held in memory.
-const POST_MAX: u64 = 16 << 20;
 
 /// How the face behaves. Defaults are those of a deployed site.
 #[derive(Clone, Debug)]
@@ -105,6 +102,7 @@ impl Operation {
 pub struct Service<E: Env> {
     env: E,
     s3s: S3Service,
+    face: Face<E>,
     settings: Arc<Settings>,
     slots: Arc<Semaphore>,
     front: Arc<Front>,
@@ -119,10 +117,12 @@ pub struct Service<E: Env> {
 
 impl<E: Env> Clone for Service<E> {
     fn clone(&self) -> Self {
-        let Self { env, s3s, settings, slots, front, observer, source, is_guest, reach, cross_origin } = self;
+        let Self { env, s3s, face, settings, slots, front, observer, source, is_guest, reach, cross_origin } =
+            self;
         Self {
             env: env.clone(),
             s3s: s3s.clone(),
+            face: face.clone(),
             settings: settings.clone(),
             slots: slots.clone(),
             front: front.clone(),
@@ -144,7 +144,6 @@ pub fn service<E: Env>(
 ) -> Service<E> {
     let mut config = S3Config::default();
     config.xml_max_body_size = XML_MAX;
-    config.post_object_max_file_size = POST_MAX;
     let env = engine.env().clone();
     let region = settings.region.clone();
     let auth = || Auth {
@@ -154,8 +153,9 @@ pub fn service<E: Env>(
         sigv2_headers: settings.sigv2_headers,
     };
     let cross_origin = CrossOrigin(engine.clone());
-    let mut builder =
-        S3ServiceBuilder::new(Face { engine, keys: keys.clone(), region, policies: Policies::default() });
+    let (keys, allow_sigv2) = (keys.clone(), settings.allow_sigv2);
+    let face = Face { engine, keys, region, allow_sigv2, policies: Arc::default() };
+    let mut builder = S3ServiceBuilder::new(face.clone());
     builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
     builder.set_auth(auth());
     builder.set_access(auth());
@@ -164,7 +164,7 @@ pub fn service<E: Env>(
     let front = Arc::new(Front::new());
     let settings = Arc::new(settings);
     let (source, is_guest, reach) = (None, false, None);
-    Service { env, s3s, settings, slots, front, observer, source, is_guest, reach, cross_origin }
+    Service { env, s3s, face, settings, slots, front, observer, source, is_guest, reach, cross_origin }
 }
 
 impl<E: Env> Service<E> {
@@ -238,9 +238,13 @@ impl<E: Env> Service<E> {
             return Ok(self.cross_origin.preflight(&request).await);
         }
         let page = Asked::of(&request);
-        let mut answer = match self.front.admit(request).await {
-            Ok(request) => self.s3s.call(request).await?,
-            Err(error) => front::refusal(error),
+        let mut answer = if form::is_form(&request) {
+            self.face.post_form(request).await.unwrap_or_else(front::refusal)
+        } else {
+            match self.front.admit(request).await {
+                Ok(request) => self.s3s.call(request).await?,
+                Err(error) => front::refusal(error),
+            }
         };
         if progress.is_stalled() {
             answer = front::refusal(front::stalled());

@@ -2,7 +2,10 @@
 
 use super::{Face, action::Action, context::RequestTags, error, metadata, names, refusal::Refusal};
 use crate::{engine::Object, env::Env};
-use s3s::{S3Request, S3Response, S3Result, dto, s3_error};
+use s3s::{
+    S3Request, S3Response, S3Result, dto, s3_error,
+    xml::{self, Deserialize},
+};
 use std::collections::BTreeMap;
 
 type Tags = BTreeMap<String, String>;
@@ -53,6 +56,32 @@ pub(super) fn parse_header(text: &str) -> S3Result<Tags> {
     Ok(tags)
 }
 
+/// Reads tags as a document carries them.
+fn of_document(document: &dto::Tagging) -> S3Result<Tags> {
+    let mut tags = Tags::new();
+    for tag in &document.tag_set {
+        let (Some(name), Some(value)) = (&tag.key, &tag.value) else {
+            return Err(s3_error!(MalformedXML, "a tag has a Key and a Value"));
+        };
+        if tags.insert(name.clone(), value.clone()).is_some() {
+            return Err(s3_error!(InvalidTag, "cannot provide multiple Tags with the same key"));
+        }
+    }
+    check(&tags)?;
+    Ok(tags)
+}
+
+/// The tags of a document, as a header carries them.
+pub(super) fn header_of_document(text: &str) -> S3Result<String> {
+    let mut reader = xml::Deserializer::new(text.trim().as_bytes());
+    let read = dto::Tagging::deserialize(&mut reader).and_then(|document| {
+        reader.expect_eof()?;
+        Ok(document)
+    });
+    let document = read.map_err(|_| s3_error!(MalformedXML, "tagging is a document with a Tagging"))?;
+    Ok(to_header(&of_document(&document)?))
+}
+
 /// Tags as a header carries them.
 fn to_header(tags: &Tags) -> String {
     let encode = |text: &str| {
@@ -99,16 +128,7 @@ impl<E: Env> Face<E> {
         &self,
         mut request: S3Request<dto::PutObjectTaggingInput>,
     ) -> S3Result<S3Response<dto::PutObjectTaggingOutput>> {
-        let mut tags = Tags::new();
-        for tag in &request.input.tagging.tag_set {
-            let (Some(name), Some(value)) = (&tag.key, &tag.value) else {
-                return Err(s3_error!(MalformedXML, "a tag has a Key and a Value"));
-            };
-            if tags.insert(name.clone(), value.clone()).is_some() {
-                return Err(s3_error!(InvalidTag, "cannot provide multiple Tags with the same key"));
-            }
-        }
-        check(&tags)?;
+        let tags = of_document(&request.input.tagging)?;
         request.extensions.insert(RequestTags(tags.clone()));
         let input = &request.input;
         let (named, action) = (input.version_id.as_deref(), Action::PUT_OBJECT_TAGGING);

@@ -18,8 +18,8 @@ use crate::{
 use hyper::{HeaderMap, header::HeaderValue};
 use s3s::{S3ErrorCode, S3Request, S3Response, S3Result, dto, s3_error};
 
-/// The most bytes of one PUT: 5 GiB.
-const PUT_MAX: u64 = 5 << 30;
+/// The most bytes of one PUT, and of a form's file: 5 GiB.
+pub(super) const PUT_MAX: u64 = 5 << 30;
 
 impl<E: Env> Face<E> {
     pub(super) async fn put_object(
@@ -28,12 +28,22 @@ impl<E: Env> Face<E> {
     ) -> S3Result<S3Response<dto::PutObjectOutput>> {
         let dto::PutObjectInput { bucket, key, .. } = &request.input;
         let bucket = self.bucket_of(&request, bucket, key, Action::PUT_OBJECT).await?;
-        let born = self.born_now(&request, &bucket, &request.input.key)?;
         body::require_length(&request.headers)?;
-        let input = request.input;
-        if input.content_length.is_some_and(|length| length > PUT_MAX.cast_signed()) {
+        if request.input.content_length.is_some_and(|length| length > PUT_MAX.cast_signed()) {
             return Err(s3_error!(EntityTooLarge));
         }
+        self.write(request, bucket).await
+    }
+
+    /// Writes an object whose writer may write it: the one way for PUT and for forms. The body's stream says where the body
+    /// ends, and whether it ends well; nothing is committed before that.
+    pub(super) async fn write(
+        &self,
+        request: S3Request<dto::PutObjectInput>,
+        bucket: Bucket,
+    ) -> S3Result<S3Response<dto::PutObjectOutput>> {
+        let born = self.born_now(&request, &bucket, &request.input.key)?;
+        let input = request.input;
         let mut headers = metadata::of_request(&request.headers)?;
         headers.extend(born);
         let condition = condition::of_write(input.if_match.as_ref(), input.if_none_match.as_ref())?;

@@ -10,7 +10,7 @@ use rusty_s3::S3Action;
 use s3s::crypto::{Checksum, Sha256};
 use std::{collections::BTreeMap, fmt::Write};
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").unwrap();
         text
@@ -26,7 +26,7 @@ pub(super) fn hmac<C: Checksum<Output: AsRef<[u8]>>>(key: &[u8], message: &str) 
 }
 
 /// What a text is signed with in a scope, `DAY/REGION/SERVICE/aws4_request`.
-fn signing_key(scope: &str) -> Vec<u8> {
+pub(super) fn signing_key(scope: &str) -> Vec<u8> {
     scope.split('/').fold(b"AWS4secret".to_vec(), |key, part| hmac::<Sha256>(&key, part))
 }
 
