@@ -4,7 +4,11 @@
 //! answer can be done only here: the request's id in the errors, dates, lengths, the letters of
 //! headers. Whether a request may be made is not decided here.
 
-use super::{access::signed_headers, service::Operation};
+use super::{
+    access::{Keys, signed_headers},
+    service::Operation,
+    sigv2,
+};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use hyper::{
@@ -17,6 +21,7 @@ use s3s::{
     dto::{Range, Timestamp, TimestampFormat},
     s3_error,
 };
+use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 /// The most bytes of an XML document in a request.
@@ -30,18 +35,20 @@ const COLLECTED_AT_ONCE: usize = 16;
 
 /// What the requests of a site share.
 pub(super) struct Front {
+    keys: Arc<Keys>,
     collecting: Semaphore,
 }
 
 impl Front {
-    pub(super) fn new() -> Self {
-        Self { collecting: Semaphore::new(COLLECTED_AT_ONCE) }
+    pub(super) fn new(keys: Arc<Keys>) -> Self {
+        Self { keys, collecting: Semaphore::new(COLLECTED_AT_ONCE) }
     }
 
     /// Makes a request one that `s3s` understands, or refuses it.
     pub(super) async fn admit(&self, mut request: HttpRequest) -> S3Result<HttpRequest> {
         check_expiry(request.uri().query().unwrap_or_default())?;
         date_for_amz_date(request.headers_mut());
+        sigv2::add_slash(&mut request, &self.keys);
         ignore_strange_range(&mut request);
         for value in request.headers_mut().values_mut() {
             if std::str::from_utf8(value.as_bytes()).is_err() {

@@ -5,7 +5,7 @@
 //! [`body`] streams with their checksums, [`condition`] the `If-…` headers, [`error`] and [`refusal`] what is refused. Then a file for each
 //! family of operations: [`bucket`], [`read`], [`write`], [`delete`], [`list`], [`multipart`] with [`uploads`] and [`complete`], [`tagging`],
 //! [`locking`] by the rules in [`lock`], [`expiry`] by those in [`lifecycle`], which [`sweep`] carries out, [`replicas`]; [`handler`] is
-//! the table of them, [`access`] says who asks, [`authorize`] whether each [`action`] may be done, by the lists of [`acl`] as [`ownership`] and
+//! the table of them, [`access`] says who asks, with [`sigv2`], [`authorize`] whether each [`action`] may be done, by the lists of [`acl`] as [`ownership`] and
 //! [`grants`] keep them, the [`policy`] that [`policies`] keep, asked in a [`context`], and what a bucket [`block`]s; [`service`] puts it together, with [`front`] and [`cross_origin`] with the rules in [`cors`] before and after `s3s` and [`idle`] around what
 //! clients send; [`forward`] hands on what another site keeps, and a [`form`] is read and written as the PUT that it stands for.
 
@@ -46,6 +46,7 @@ mod read;
 mod refusal;
 mod replicas;
 mod service;
+mod sigv2;
 mod sweep;
 mod tagging;
 mod uploads;

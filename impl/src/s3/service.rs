@@ -153,15 +153,15 @@ pub fn service<E: Env>(
         sigv2_headers: settings.sigv2_headers,
     };
     let cross_origin = CrossOrigin(engine.clone());
-    let (keys, allow_sigv2) = (keys.clone(), settings.allow_sigv2);
-    let face = Face { engine, keys, region, allow_sigv2, policies: Arc::default() };
+    let allow_sigv2 = settings.allow_sigv2;
+    let face = Face { engine, keys: keys.clone(), region, allow_sigv2, policies: Arc::default() };
     let mut builder = S3ServiceBuilder::new(face.clone());
     builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
     builder.set_auth(auth());
     builder.set_access(auth());
     let s3s = builder.build();
     let slots = Arc::new(Semaphore::new(settings.requests_max));
-    let front = Arc::new(Front::new());
+    let front = Arc::new(Front::new(keys.clone()));
     let settings = Arc::new(settings);
     let (source, is_guest, reach) = (None, false, None);
     Service { env, s3s, face, settings, slots, front, observer, source, is_guest, reach, cross_origin }
