@@ -23,7 +23,7 @@ use std::{
 };
 
 /// Every mark that the engine can reach. A mark that no seed reaches is code that no seed has tried.
-pub const MARKS: [&str; 26] = [
+pub const MARKS: [&str; 27] = [
     "body-collected",
     "body-lost",
     "body-mismatch",
@@ -40,6 +40,7 @@ pub const MARKS: [&str; 26] = [
     "log-trimmed",
     "merge-ended",
     "merge-needed",
+    "merge-overtaken",
     "merge-resumed",
     "merge-started",
     "merge-started-over",

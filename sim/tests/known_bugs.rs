@@ -4,7 +4,7 @@ use anabranch_sim::{oracle::Verdict, runner, scenario::Scenario};
 use std::path::Path;
 
 /// Scenario, seed (of the madsim world), and what it found.
-const FOUND: [(&str, u64, &str); 13] = [
+const FOUND: [(&str, u64, &str); 15] = [
     ("bad-wires", 135, "a bit flipped in a frame's length made the reader swallow all frames after it"),
     ("bit-rot", 8, "state merges spread the mark of a damaged record to every site"),
     (
@@ -21,6 +21,16 @@ const FOUND: [(&str, u64, &str); 13] = [
     ("bit-rot", 429, "a corrupt record that nobody read kept its body from the sites that wanted it"),
     ("crash-restart", 0, "a body purged at every other site was taken for lost"),
     ("site-rebuild", 62, "a caller that died before it said who it was held up a site's listener for ever"),
+    (
+        "site-rebuild",
+        132,
+        "what was staged of a state that logs had overtaken kept a site from ever being compared",
+    ),
+    (
+        "split-brain",
+        2,
+        "an audit waited ten minutes for a peer that a partition had silenced, and kept all others waiting",
+    ),
     (
         "delete-race",
         0,

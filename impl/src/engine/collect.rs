@@ -1,4 +1,5 @@
-//! Dropping what every member has: log entries, bodies of purged versions, epochs that moved for the last time.
+//! Dropping what every member has: log entries, bodies of purged versions, epochs that moved for the last time; and a
+//! state that was staged in part and that the logs have overtaken since.
 //!
 //! Everything here happens below the *stable cut*, what every member has applied and synced, and never by a timer. The
 //! body of a purged version stays until every member has its superseder's own body too: metadata travels first, and if
@@ -8,7 +9,7 @@ use super::{Engine, Error, lock, writer::Purpose};
 use crate::{
     causality::{Dot, Epoch, SiteId, VersionVector},
     env::{Env, Work},
-    store::keys,
+    store::{MergeProgress, keys},
 };
 
 /// Log entries and bodies dropped in one commit: a collection never holds the writer for long.
@@ -29,9 +30,34 @@ async fn collect<E: Env>(engine: &Engine<E>) -> Result<(), Error> {
         fold(engine).await?;
         collect_bodies(engine, engine.complete_cut()).await?;
     }
+    drop_overtaken_state(engine).await?;
     let orphans = std::mem::take(&mut *lock(&engine.shared.orphans));
     remove_files(engine, orphans).await;
     Ok(())
+}
+
+/// Drops what is staged of a peer's state once this site has applied all that it covers: its session broke, and the logs of
+/// others reached back after all. If a session still stages, it is told to start over.
+async fn drop_overtaken_state<E: Env>(engine: &Engine<E>) -> Result<(), Error> {
+    let overtaken = |progress: &MergeProgress, applied: &VersionVector| {
+        !progress.folding && progress.origins.iter().all(|(origin, row)| applied.last_of(*origin) >= row.last)
+    };
+    let applied = engine.durable();
+    if !engine.merge_progress().await?.is_some_and(|progress| overtaken(&progress, &applied)) {
+        return Ok(());
+    }
+    engine.env().mark("merge-overtaken");
+    engine
+        .submit(Purpose::Tidy, move |sequencer| {
+            let tx = &mut *sequencer.tx;
+            if tx.row::<MergeProgress>(keys::MERGE)?.is_some_and(|progress| overtaken(&progress, tx.vector()))
+            {
+                tx.clear_staged()?;
+                tx.remove_row(keys::MERGE)?;
+            }
+            Ok(Ok(()))
+        })
+        .await
 }
 
 async fn trim_logs<E: Env>(engine: &Engine<E>, cut: VersionVector) -> Result<(), Error> {

@@ -63,7 +63,7 @@ fn visit(
 }
 
 impl<E: Env> Engine<E> {
-    /// The sums of all ranges; none while records are damaged, or the state of a peer is being taken over.
+    /// The sums of all ranges; none while records are damaged, or the state of a peer is folded in.
     pub async fn digest(&self) -> Result<Option<Digest>, Error> {
         self.summed(|snapshot| {
             let (mut sums, mut records) = (vec![0u64; RANGES], 0);
@@ -110,7 +110,9 @@ impl<E: Env> Engine<E> {
         sum: impl FnOnce(&Snapshot) -> Result<(R, Option<RecordKey>), store::Error> + Send + 'static,
     ) -> Result<Option<R>, Error> {
         let read = self.read(move |snapshot| {
-            if !snapshot.damaged()?.is_empty() || snapshot.merge()?.is_some() {
+            // What is only staged is not in the records yet.
+            let is_folding = snapshot.merge()?.is_some_and(|progress| progress.folding);
+            if is_folding || !snapshot.damaged()?.is_empty() {
                 return Ok(None);
             }
             sum(snapshot).map(Some)
