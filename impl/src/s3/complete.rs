@@ -6,10 +6,10 @@
 use super::{
     Face,
     action::Action,
-    body, condition, error, lock,
+    body, condition, error, expiry, lock,
     metadata::{self, Checksums, Headers, summed},
     multipart::{id_of, number_of, record_of},
-    write::{context_header, context_of, version_of},
+    write::{born_tags, context_header, context_of, version_of},
 };
 use crate::{
     engine::{Bucket, CompleteUpload, Error, GetRequest, PartRow, RETENTION, UploadId, UploadRow, Written},
@@ -18,6 +18,7 @@ use crate::{
 };
 use crc_fast::{CrcAlgorithm, checksum_combine};
 use s3s::{S3ErrorCode, S3Request, S3Response, S3Result, dto, s3_error};
+use std::collections::BTreeMap;
 
 /// The checksum that an upload keeps of its parts.
 pub(super) struct Kind {
@@ -90,6 +91,8 @@ impl Kind {
 /// A completion, now or before.
 struct Completed {
     written: Written,
+    size: u64,
+    tags: BTreeMap<String, String>,
     checksums: Checksums,
     checksum_type: Option<dto::ChecksumType>,
 }
@@ -105,7 +108,7 @@ impl<E: Env> Face<E> {
         let bucket = self.bucket_of(&request, &input.bucket, &input.key, Action::PUT_OBJECT).await?;
         let id = id_of(&input.upload_id)?;
         let record = record_of(&bucket, &input.key)?;
-        let Completed { written, checksums, checksum_type } =
+        let Completed { written, size, tags, checksums, checksum_type } =
             match self.complete(&request, &bucket, id, &record).await {
                 Err(error) if *error.code() == S3ErrorCode::NoSuchUpload => {
                     self.completed(&bucket, &input.key, id, record).await?.ok_or(error)?
@@ -123,6 +126,9 @@ impl<E: Env> Face<E> {
         };
         let mut response = S3Response::new(summed!(checksums, output));
         response.headers.extend(context_header(&written));
+        if let Some(stamp) = written.version {
+            response.headers.extend(expiry::header(&bucket, &input.key, size, &tags, stamp.hlc.ms()));
+        }
         Ok(response)
     }
 
@@ -180,7 +186,8 @@ impl<E: Env> Face<E> {
         };
         let written = self.engine.complete_upload(complete).await.map_err(error::of)?;
         let checksum_type = has_sum.then(|| dto::ChecksumType::from_static(kind.name()));
-        Ok(Completed { written, checksums, checksum_type })
+        let tags = born_tags(&upload.headers);
+        Ok(Completed { written, size, tags, checksums, checksum_type })
     }
 
     /// What this upload became before, if that still exists.
@@ -211,7 +218,8 @@ impl<E: Env> Face<E> {
         };
         let headers = &object.content.headers;
         let checksum_type = headers.get(metadata::CHECKSUM_TYPE).cloned().map(dto::ChecksumType::from);
-        Ok(Some(Completed { written, checksums: Checksums::stored(headers), checksum_type }))
+        let (size, tags) = (object.content.manifest.size, born_tags(headers));
+        Ok(Some(Completed { written, size, tags, checksums: Checksums::stored(headers), checksum_type }))
     }
 }
 

@@ -17,6 +17,7 @@ use crate::{
 };
 use hyper::{HeaderMap, header::HeaderValue};
 use s3s::{S3ErrorCode, S3Request, S3Response, S3Result, dto, s3_error};
+use std::collections::BTreeMap;
 
 /// The most bytes of one PUT, and of a form's file: 5 GiB.
 pub(super) const PUT_MAX: u64 = 5 << 30;
@@ -60,7 +61,7 @@ impl<E: Env> Face<E> {
         let checksum = checksum.unwrap_or_default();
         body::note_checksum(&mut headers, algorithm, &checksum, dto::ChecksumType::FULL_OBJECT);
         let (key, size) = (input.key.clone(), stored.size);
-        let tags = headers.get(metadata::TAGGING).and_then(|text| tagging::parse_header(text).ok());
+        let tags = born_tags(&headers);
         let put = PutRequest {
             bucket: bucket.id.clone(),
             key: input.key,
@@ -80,7 +81,6 @@ impl<E: Env> Face<E> {
         let mut response = S3Response::new(output);
         response.headers.extend(context_header(&written));
         if let Some(stamp) = written.version {
-            let tags = tags.unwrap_or_default();
             response.headers.extend(expiry::header(&bucket, &key, size, &tags, stamp.hlc.ms()));
         }
         Ok(response)
@@ -159,7 +159,7 @@ impl<E: Env> Face<E> {
         let checksum = checksum.unwrap_or_default();
         body::note_checksum(&mut headers, algorithm, &checksum, dto::ChecksumType::FULL_OBJECT);
         let context = context_of(&request.headers)?;
-        let key = input.key.clone();
+        let (key, tags) = (input.key.clone(), born_tags(&headers));
         let put = PutRequest { bucket: bucket.id.clone(), key, body: stored, headers, context, condition };
         let written = self.engine.put(put).await.map_err(error::of)?;
         let result = dto::CopyObjectResult {
@@ -176,8 +176,18 @@ impl<E: Env> Face<E> {
             ..Default::default()
         });
         response.headers.extend(context_header(&written));
+        if let Some(stamp) = written.version {
+            let created_ms = stamp.hlc.ms();
+            response.headers.extend(expiry::header(&bucket, &input.key, size, &tags, created_ms));
+        }
         Ok(response)
     }
+}
+
+/// The tags that a version is born with.
+pub(super) fn born_tags(headers: &Headers) -> BTreeMap<String, String> {
+    let told = headers.get(metadata::TAGGING).and_then(|text| tagging::parse_header(text).ok());
+    told.unwrap_or_default()
 }
 
 /// Whether a directive is to replace, not to copy.

@@ -37,6 +37,9 @@ async fn rules_come_back_and_objects_tell_when_they_expire() {
     assert_eq!(pair.put(0, "other", "x").await.ok().header("x-amz-expiration"), "");
     let tags = [("x-amz-tagging", "a=b")];
     let put = pair.ask(0, ANN, "PUT /photos/tagged", &tags, "x").await.ok();
+    let copied =
+        pair.ask(0, ANN, "PUT /photos/days/copy", &[("x-amz-copy-source", "photos/tagged")], "").await;
+    assert!(copied.ok().header("x-amz-expiration").contains("rule-id=\"rule1\""));
     for line in ["GET /photos/tagged", "HEAD /photos/tagged"] {
         let answer = pair.say(0, ANN, line).await.ok();
         assert_eq!(answer.header("x-amz-expiration"), put.header("x-amz-expiration"), "{line}");
