@@ -106,3 +106,37 @@ async fn two_sites_replicate_both_ways_and_recover_after_a_restart() {
     .await;
     assert_eq!((status.bodies_wanted, status.damaged), (0, 0));
 }
+
+/// Readers share a view of the store until the next commit: whoever was acknowledged must not be shown one from before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_client_reads_what_it_wrote_however_many_read_beside_it() {
+    const CLIENTS: usize = 4;
+    const WRITES: usize = 200;
+    let data = tempfile::tempdir().unwrap();
+    let site = start(0, &addresses(1), data.path()).await;
+    let engine = site.node.engine().clone();
+    engine.create_bucket(&bucket(), &[]).await.unwrap();
+    let mut clients = tokio::task::JoinSet::new();
+    for client in 0..CLIENTS {
+        let engine = engine.clone();
+        clients.spawn(async move {
+            let key = format!("of-{client}");
+            for n in 0..WRITES {
+                let text = format!("{client}/{n}");
+                engine.put(put(&engine, &key, text.as_bytes()).await).await.unwrap();
+                assert_eq!(read(&engine, &key).await.unwrap().1, text);
+            }
+        });
+    }
+    for _ in 0..CLIENTS {
+        let engine = engine.clone();
+        clients.spawn(async move {
+            for n in 0..WRITES * 10 {
+                let _ = read(&engine, &format!("of-{}", n % CLIENTS)).await; // perhaps not written yet
+            }
+        });
+    }
+    while let Some(done) = clients.join_next().await {
+        done.unwrap();
+    }
+}

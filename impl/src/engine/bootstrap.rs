@@ -15,7 +15,7 @@ use crate::{
     store::{self, Membership, MergeProgress, OriginRow, Tx, keys},
 };
 use bytes::Bytes;
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// How long a site waits for its damaged records to be mended before it sends its state without them.
 const REPAIR_PATIENCE: Duration = Duration::from_secs(10);
@@ -173,7 +173,7 @@ impl<E: Env> Engine<E> {
     }
 
     /// A consistent view of this site's state, for a peer that merges it; none while this site itself is no source.
-    pub async fn state_to_send(&self) -> Result<Option<store::Snapshot>, Error> {
+    pub async fn state_to_send(&self) -> Result<Option<Arc<store::Snapshot>>, Error> {
         let store = self.shared.store.clone();
         let snapshot = self
             .env()

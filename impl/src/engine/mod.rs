@@ -265,7 +265,7 @@ impl<E: Env> Engine<E> {
         read: impl FnOnce(&Snapshot) -> Result<R, store::Error> + Send + 'static,
     ) -> Result<R, store::Error> {
         let store = self.shared.store.clone();
-        let read = self.env().blocking(work, move || read(&store.snapshot()?)).await;
+        let read = self.env().blocking(work, move || read(&*store.snapshot()?)).await;
         if let Err(store::Error::Database(error)) = &read {
             self.fail(error); // redb refuses everything after an I/O error: only a new opening helps
         }

@@ -14,7 +14,7 @@ use crate::{
     store::OriginRow,
 };
 use bytes::Bytes;
-use std::{collections::BTreeSet, io, sync::Arc};
+use std::{collections::BTreeSet, io};
 
 /// The key to go on after: empty at the beginning.
 pub(super) async fn begin<E: Env>(shared: &Shared<E>) -> Result<Vec<u8>, Error> {
@@ -36,7 +36,6 @@ pub(super) async fn send<E: Env>(
     let Some(snapshot) = shared.engine.state_to_send().await.map_err(io::Error::other)? else {
         return Ok(false);
     };
-    let snapshot = Arc::new(snapshot);
     let origins: Vec<OriginBytes> = snapshot
         .origins()
         .map_err(io::Error::other)?

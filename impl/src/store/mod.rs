@@ -34,7 +34,10 @@ use crate::{
     object::wire::Malformed,
 };
 use redb::{Database, ReadableDatabase, TableDefinition};
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard},
+};
 use thiserror::Error;
 
 pub(crate) const RECORDS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("records");
@@ -132,6 +135,16 @@ from_redb!(
 pub struct Store {
     db: Arc<Database>,
     epoch: (SiteId, Epoch),
+    latest: Arc<Mutex<Latest>>,
+}
+
+/// The view that readers share until the next commit: to open one costs more than to read a few rows of it. None is kept
+/// beyond a commit, for it would keep the pages that the commit replaced.
+#[derive(Default)]
+struct Latest {
+    /// Commits so far.
+    commits: u64,
+    snapshot: Option<Arc<Snapshot>>,
 }
 
 impl Store {
@@ -141,8 +154,25 @@ impl Store {
     }
 
     /// A consistent view of all that is committed and synced.
-    pub fn snapshot(&self) -> Result<Snapshot, Error> {
-        Snapshot::new(&self.db.begin_read()?)
+    pub fn snapshot(&self) -> Result<Arc<Snapshot>, Error> {
+        let commits = {
+            let latest = self.latest();
+            if let Some(snapshot) = &latest.snapshot {
+                return Ok(snapshot.clone());
+            }
+            latest.commits
+        };
+        let snapshot = Arc::new(Snapshot::new(&self.db.begin_read()?)?);
+        let mut latest = self.latest();
+        // A commit meanwhile may have been acknowledged already: who asks next must see it.
+        if latest.commits == commits {
+            latest.snapshot = Some(snapshot.clone());
+        }
+        Ok(snapshot)
+    }
+
+    fn latest(&self) -> MutexGuard<'_, Latest> {
+        self.latest.lock().expect("no holder of this lock panics")
     }
 
     /// Runs one transaction and syncs it. Blocks; only the engine's writer calls it.
@@ -164,7 +194,12 @@ impl Store {
                 Err(error) => return Err(CommitError::Refused(error)),
             }
         };
-        transaction.commit().map_err(|error| CommitError::Failed(error.into()))?;
+        let committed = transaction.commit();
+        let mut latest = self.latest();
+        latest.commits += 1;
+        let before = latest.snapshot.take();
+        drop((latest, before));
+        committed.map_err(|error| CommitError::Failed(error.into()))?;
         Ok(done)
     }
 }

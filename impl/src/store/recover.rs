@@ -57,7 +57,7 @@ pub fn open<E: Env>(
     let (epoch, ceiling) = start_epoch(env, &db, identity)?;
     // The names of database and folders are durable before the first acknowledgement.
     env.sync_folder("")?;
-    let store = Store { db: Arc::new(db), epoch: (identity.site, epoch) };
+    let store = Store { db: Arc::new(db), epoch: (identity.site, epoch), latest: Arc::default() };
     collect_unnamed(env, &store)?;
     reserve.take(env)?;
     let applied = store.snapshot()?.vector()?;
