@@ -12,7 +12,7 @@ use super::{
 use std::{
     collections::BTreeMap,
     fs, io,
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
@@ -56,6 +56,7 @@ impl TokioEnv {
     pub fn with(data: impl Into<PathBuf>, tls: Option<Tls>) -> io::Result<Self> {
         let data = data.into();
         fs::create_dir_all(&data)?;
+        sync_names_above(&data)?;
         let (tasks, marks, syncs) = Default::default();
         Ok(Self { shared: Arc::new(Shared { data, tls, start: Instant::now(), tasks, marks, syncs }) })
     }
@@ -94,6 +95,25 @@ impl TokioEnv {
     fn path(&self, path: &str) -> PathBuf {
         self.shared.data.join(path)
     }
+}
+
+/// Makes the names durable by which a folder is reached. `Env::sync_folder` ends at the data directory: without this, the
+/// name of one that was just made could go in a power cut, and all that was acknowledged with it. An earlier start may have
+/// ended between making and syncing, so each does it.
+fn sync_names_above(data: &Path) -> io::Result<()> {
+    let data = fs::canonicalize(data)?;
+    let device = fs::metadata(&data)?.dev();
+    for folder in data.ancestors().skip(1) {
+        match fs::File::open(folder) {
+            // From where it is mounted upwards nothing was made here.
+            Ok(folder) if folder.metadata()?.dev() != device => break,
+            Ok(folder) => folder.sync_all()?,
+            // Whoever may not read a folder did not make anything in it.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Where connections come from.
