@@ -10,6 +10,8 @@ pub(crate) mod client;
 pub(crate) mod link;
 
 use std::{
+    env,
+    ffi::OsString,
     fs,
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
@@ -18,7 +20,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-const BINARY: &str = env!("CARGO_BIN_EXE_anabranch");
 /// Names of sites.
 const NAMES: [&str; 3] = ["eu", "us", "ap"];
 
@@ -40,9 +41,15 @@ impl Drop for Process {
     }
 }
 
+/// The binary under test: that of this build, or for tests outside of the workspace the one named by ANABRANCH_BINARY.
+pub(crate) fn binary() -> OsString {
+    let built = option_env!("CARGO_BIN_EXE_anabranch").map(OsString::from);
+    built.or_else(|| env::var_os("ANABRANCH_BINARY")).expect("ANABRANCH_BINARY names the binary")
+}
+
 /// Runs a command to its end.
 pub(crate) fn run(arguments: &[&str]) -> Output {
-    Command::new(BINARY).args(arguments).output().expect("the binary runs")
+    Command::new(binary()).args(arguments).output().expect("the binary runs")
 }
 
 /// What a command said, without the breaks of its lines.
@@ -113,7 +120,7 @@ impl Cluster {
     pub(crate) fn serve(&self, site: usize) -> Process {
         let config = &self.sites[site].config;
         let child =
-            Command::new(BINARY).args(["serve", "--config"]).arg(config).stderr(Stdio::null()).spawn();
+            Command::new(binary()).args(["serve", "--config"]).arg(config).stderr(Stdio::null()).spawn();
         Process(child.unwrap())
     }
 
