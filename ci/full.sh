@@ -12,6 +12,7 @@ cut_off() { ANABRANCH_PARTITION_S=60 cargo test -p anabranch --test partition --
 
 step "real processes killed 210 times" kills
 step "real processes cut off for a minute" cut_off
+step "the power of a real process cut 100 times" ci/powercut.sh 100
 step "real clients" ci/clients.sh
 step "fuzzing" ci/fuzz.sh 600
 step "packages" impl/packaging/check.sh
