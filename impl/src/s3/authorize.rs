@@ -17,13 +17,14 @@ use super::{
     context::Context,
     error, ownership,
     policy::{self, Decision, Principal},
+    ranges::Verified,
     tagging,
 };
 use crate::{
     engine::{Bucket, Object},
     env::Env,
 };
-use s3s::{S3ErrorCode, S3Request, S3Result, s3_error};
+use s3s::{S3ErrorCode, S3Request, S3Result, auth::Credentials, s3_error};
 
 /// What a request is decided by.
 #[derive(Clone, Copy)]
@@ -81,10 +82,16 @@ impl<'a, E: Env> About<'a, E> {
     }
 }
 
+/// Who signed a request; none if nobody did.
+fn signer<T>(request: &S3Request<T>) -> Option<&Credentials> {
+    let verified = || request.extensions.get::<Verified>().map(|verified| &verified.credentials);
+    request.credentials.as_ref().or_else(verified)
+}
+
 impl<E: Env> Face<E> {
     /// The account that a request is made for; none if it is not signed.
     pub(super) fn who<T>(&self, request: &S3Request<T>) -> S3Result<Option<Account>> {
-        let Some(credentials) = &request.credentials else { return Ok(None) };
+        let Some(credentials) = signer(request) else { return Ok(None) };
         let account = self.keys.account(&credentials.access_key);
         account.map(Some).ok_or_else(|| s3_error!(InvalidAccessKeyId))
     }
@@ -214,14 +221,15 @@ impl<E: Env> Face<E> {
             _ => name.to_owned(),
         };
         let policy = self.policies.of(bucket);
-        let access_key = request.credentials.as_ref().map_or("", |credentials| &credentials.access_key);
+        let access_key = signer(request).map_or("", |credentials| &credentials.access_key);
+        let verified = request.extensions.get::<Verified>();
         let principal = who.as_ref().map(|account| Principal { account: &account.0, user: access_key });
         let tags = about.object.map(tagging::of);
         let context = Context {
             who: principal.map(|principal| (principal.account, principal.user)),
             bucket_owner: bucket.id.owner(),
-            headers: &request.headers,
-            query: request.uri.query().unwrap_or_default(),
+            headers: verified.map_or(&request.headers, |verified| &verified.headers),
+            query: verified.map_or(request.uri.query().unwrap_or_default(), |verified| &verified.query),
             source: request.extensions.get().copied(),
             now_ms: self.engine.env().wall_ms(),
             prefix: about.prefix,

@@ -4,11 +4,7 @@
 //! answer can be done only here: the request's id in the errors, dates, lengths, the letters of
 //! headers. Whether a request may be made is not decided here.
 
-use super::{
-    access::{Keys, signed_headers},
-    service::Operation,
-    sigv2,
-};
+use super::{access::Keys, ranges, service::Operation, sigv2};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use hyper::{
@@ -18,7 +14,7 @@ use hyper::{
 };
 use s3s::{
     Body, HttpRequest, HttpResponse, S3Error, S3Result,
-    dto::{Range, Timestamp, TimestampFormat},
+    dto::{Timestamp, TimestampFormat},
     s3_error,
 };
 use std::sync::Arc;
@@ -49,7 +45,7 @@ impl Front {
         check_expiry(request.uri().query().unwrap_or_default())?;
         date_for_amz_date(request.headers_mut());
         sigv2::add_slash(&mut request, &self.keys);
-        ignore_strange_range(&mut request);
+        ranges::ignore_unsigned(&mut request);
         for value in request.headers_mut().values_mut() {
             if std::str::from_utf8(value.as_bytes()).is_err() {
                 // Clients sign such a text in UTF-8 and send it in Latin-1.
@@ -128,21 +124,6 @@ pub(super) fn amz_date(text: &str) -> Option<String> {
     let (year, month, day) = time.to_calendar_date();
     let (hour, minute, second) = time.to_hms();
     Some(format!("{year:04}{:02}{day:02}T{hour:02}{minute:02}{second:02}Z", u8::from(month)))
-}
-
-/// Takes a range away that is none, or several: it is ignored, as HTTP has it, while `s3s` refuses it. One that is signed
-/// must stay, for the signature is checked later.
-fn ignore_strange_range(request: &mut HttpRequest) {
-    let Some(range) = request.headers().get(header::RANGE) else { return };
-    if range.to_str().is_ok_and(|range| Range::parse(range).is_ok()) {
-        return;
-    }
-    let query = request.uri().query().unwrap_or_default();
-    let authorization =
-        request.headers().get(header::AUTHORIZATION).and_then(|authorization| authorization.to_str().ok());
-    if !signed_headers(query, authorization).is_some_and(|signed| signed.contains("range")) {
-        request.headers_mut().remove(header::RANGE);
-    }
 }
 
 /// Refuses too long a document to POST, which `s3s` answers as if it had failed itself.

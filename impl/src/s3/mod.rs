@@ -6,7 +6,7 @@
 //! family of operations: [`bucket`], [`read`], [`write`], [`delete`], [`list`], [`multipart`] with [`uploads`] and [`complete`], [`tagging`],
 //! [`locking`] by the rules in [`lock`], [`expiry`] by those in [`lifecycle`], which [`sweep`] carries out, [`replicas`]; [`handler`] is
 //! the table of them, [`access`] says who asks, with [`sigv2`], [`authorize`] whether each [`action`] may be done, by the lists of [`acl`] as [`ownership`] and
-//! [`grants`] keep them, the [`policy`] that [`policies`] keep, asked in a [`context`], and what a bucket [`block`]s; [`service`] puts it together, with [`front`] and [`cross_origin`] with the rules in [`cors`] before and after `s3s` and [`idle`] around what
+//! [`grants`] keep them, the [`policy`] that [`policies`] keep, asked in a [`context`], and what a bucket [`block`]s; [`service`] puts it together, with [`front`] and [`cross_origin`] with the rules in [`cors`] before and after `s3s` and [`ranges`] around it, [`idle`] around what
 //! clients send; [`forward`] hands on what another site keeps, and a [`form`] is read and written as the PUT that it stands for.
 
 mod access;
@@ -42,6 +42,7 @@ mod names;
 mod ownership;
 mod policies;
 mod policy;
+mod ranges;
 mod read;
 mod refusal;
 mod replicas;

@@ -9,6 +9,7 @@ use super::{
     forward::{self, Reach},
     front::{self, Front, XML_MAX},
     idle::{Moving, Progress},
+    ranges,
 };
 use crate::{causality::SiteId, engine::Engine, env::Env};
 use hyper::{
@@ -155,10 +156,17 @@ pub fn service<E: Env>(
     let cross_origin = CrossOrigin(engine.clone());
     let allow_sigv2 = settings.allow_sigv2;
     let face = Face { engine, keys: keys.clone(), region, allow_sigv2, policies: Arc::default() };
-    let mut builder = S3ServiceBuilder::new(face.clone());
-    builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
+    let config = Arc::new(StaticConfigProvider::new(Arc::new(config)));
+    let builder = || {
+        let mut builder = S3ServiceBuilder::new(face.clone());
+        builder.set_config(config.clone());
+        builder.set_access(auth());
+        builder
+    };
+    let whole = ranges::Whole(builder().build());
+    let mut builder = builder();
     builder.set_auth(auth());
-    builder.set_access(auth());
+    builder.set_route(whole);
     let s3s = builder.build();
     let slots = Arc::new(Semaphore::new(settings.requests_max));
     let front = Arc::new(Front::new(keys.clone()));

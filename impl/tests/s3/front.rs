@@ -61,12 +61,17 @@ async fn metadata_in_latin_1_comes_back_as_it_was_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_range_that_is_none_and_not_signed_is_ignored() {
+async fn a_range_that_is_none_is_ignored_signed_or_not() {
     let pair = Pair::start().await;
     pair.put(0, "k", "0123456789").await.ok();
     for range in ["bytes=0-1,4-5", "lines=1-2", "bytes=5-2", "bytes=x"] {
         let whole = pair.get(0, "k", &[("range", range)]).await;
         assert_eq!((whole.status.as_u16(), &whole.body[..]), (200, &b"0123456789"[..]), "{range}");
+        let signed = pair.exchange(pair.signed("GET", "/photos/k").with("range", range).by_header()).await;
+        assert_eq!((signed.status.as_u16(), &signed.body[..]), (200, &b"0123456789"[..]), "signed, {range}");
+        let mut wrong = pair.signed("GET", "/photos/k").with("range", range).by_header();
+        wrong.headers_mut().insert("range", "bytes=0-2,4-5".parse().unwrap());
+        assert_eq!(pair.exchange(wrong).await.refused().0, 403, "what was not signed so is not taken");
     }
 }
 
