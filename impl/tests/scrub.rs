@@ -18,6 +18,7 @@ use std::{
 };
 
 const RECORDS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("records");
+const BODIES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("bodies");
 /// More than one record's page, so that a scrub has to go on.
 const KEYS: usize = 300;
 /// Two segments of the test's sites.
@@ -74,6 +75,50 @@ fn spoil_record(data: &Path, key: &str) {
         table.insert(&of[..], &value[..]).unwrap();
     }
     write.commit().unwrap();
+}
+
+/// Flips a bit of every row of a body and of its segments.
+fn spoil_body_rows(data: &Path) {
+    let database = Database::open(data.join("meta.redb")).unwrap();
+    let write = database.begin_write().unwrap();
+    {
+        let mut table = write.open_table(BODIES).unwrap();
+        let rows = table.iter().unwrap().map(|row| {
+            let (key, value) = row.unwrap();
+            (key.value().to_vec(), value.value().to_vec())
+        });
+        let rows: Vec<_> = rows.collect();
+        assert_eq!(rows.len(), 3, "one of the body, and one of each segment");
+        for (key, mut value) in rows {
+            let middle = value.len() / 2;
+            value[middle] ^= 1;
+            table.insert(&key[..], &value[..]).unwrap();
+        }
+    }
+    write.commit().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_nobody_knows_to_be_missing_is_fetched_again() {
+    let data = tempfile::tempdir().unwrap();
+    let addresses = addresses(2);
+    let (a, b) = (start(0, &addresses, data.path()).await, start(1, &addresses, data.path()).await);
+    let (ea, eb) = (a.node.engine().clone(), b.node.engine().clone());
+    eventually("the sites meet", async || (ea.is_joined() && eb.is_joined()).then_some(())).await;
+    ea.create_bucket(&bucket(), &[]).await.unwrap();
+    let large = vec![7; LARGE];
+    put(&ea, "large", &large).await;
+    eventually("all is at both", async || get(&eb, "large").await.map(drop)).await;
+    a.env.stop();
+    drop((a, ea));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    spoil_body_rows(&data.path().join("s0"));
+    let a = start(0, &addresses, data.path()).await;
+    let ea = a.node.engine().clone();
+    assert_eq!(scrub(&ea, true).await.rotten.len(), 2, "both segments");
+    let sound = Scrubbed { records: 2, segments: 2, bytes: LARGE as u64, ..Scrubbed::default() };
+    eventually("all is mended", async || (scrub(&ea, true).await == sound).then_some(())).await;
+    assert_eq!(get(&ea, "large").await.unwrap(), large);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

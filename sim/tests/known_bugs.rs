@@ -4,7 +4,7 @@ use anabranch_sim::{oracle::Verdict, runner, scenario::Scenario};
 use std::path::Path;
 
 /// Scenario, seed (of the madsim world), and what it found.
-const FOUND: [(&str, u64, &str); 15] = [
+const FOUND: [(&str, u64, &str); 16] = [
     ("bad-wires", 135, "a bit flipped in a frame's length made the reader swallow all frames after it"),
     ("bit-rot", 8, "state merges spread the mark of a damaged record to every site"),
     (
@@ -17,6 +17,11 @@ const FOUND: [(&str, u64, &str); 15] = [
         "bit-rot",
         279,
         "repair on top of a partial record kept versions alive that the lost part had known to be dead",
+    ),
+    (
+        "bit-rot",
+        993,
+        "a rotten row of a replaced body ended the process, and redb could not be repaired after it",
     ),
     ("bit-rot", 429, "a corrupt record that nobody read kept its body from the sites that wanted it"),
     ("crash-restart", 0, "a body purged at every other site was taken for lost"),

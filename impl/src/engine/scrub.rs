@@ -3,7 +3,7 @@
 //! What is found is taken out of service as if a client had met it, and mended from peers: records by repair, segments by
 //! being fetched again.
 
-use super::{Engine, Error, PIECE, SegmentOf};
+use super::{Engine, Error, PIECE, SegmentOf, writer::Purpose};
 use crate::{
     causality::Dot,
     crdt::{Payload, Record, Status},
@@ -111,9 +111,11 @@ impl<E: Env> Engine<E> {
         let mut page = Scrubbed { records, damaged, next, ..Scrubbed::default() };
         for held in held {
             let Held { record, of, segment, blob } = held;
-            let whole = match blob {
-                Some(blob) => self.is_whole(of, segment, blob).await?,
-                None => false,
+            let whole = if let Some(blob) = blob {
+                self.is_whole(of, segment, blob).await?
+            } else {
+                self.want_again(&record, of.0).await?;
+                false
             };
             page.segments += 1;
             page.bytes += segment.size;
@@ -126,6 +128,14 @@ impl<E: Env> Engine<E> {
             }
         }
         Ok(page)
+    }
+
+    /// Has a body fetched that is not here and that nobody fetches: its row rotted.
+    async fn want_again(&self, record: &[u8], dot: Dot) -> Result<(), Error> {
+        let Some(key) = RecordKey::decode(record) else { return Ok(()) };
+        self.submit(Purpose::Tidy, move |sequencer| Ok(Ok(sequencer.tx.want_again(&key, dot)?))).await?;
+        self.bodies_changed();
+        Ok(())
     }
 
     /// Whether a segment's file holds what its version says; if not, it is fetched again from now on.

@@ -7,7 +7,7 @@
 use super::{BodyRow, Error, bookkeeping::Row, keys, tx::Tx};
 use crate::{
     causality::Dot,
-    crdt::{Entry, Payload, Raise, Record},
+    crdt::{Entry, Payload, Raise, Record, State},
     object::{Body, RecordKey, Segment},
 };
 use redb::ReadableTable;
@@ -83,6 +83,20 @@ impl Tx<'_> {
         self.put_body_row(if missing == 0 { keys::HELD } else { keys::WANTED }, dot, &row)
     }
 
+    /// What of a version's body is not here is wanted, whatever its row said.
+    pub fn want_again(&mut self, key: &RecordKey, dot: Dot) -> Result<(), Error> {
+        let record = self.record(key)?;
+        let Some(entry) = record.entries.get(&dot).filter(|entry| entry.raise != Raise::Lost) else {
+            return Ok(());
+        };
+        if let Some(segments) = external(entry) {
+            self.remove_body_row(keys::HELD, dot)?;
+            self.remove_body_row(keys::WANTED, dot)?;
+            self.want(key, dot, segments)?;
+        }
+        Ok(())
+    }
+
     /// Whether one of these operations made a version whose body is not here yet.
     fn any_body_outstanding(&self, record: &Record, by: &[Dot]) -> Result<bool, Error> {
         for dot in by {
@@ -99,7 +113,8 @@ impl Tx<'_> {
     pub fn segment_arrived(&mut self, dot: Dot, number: u32, blob: &str) -> Result<bool, Error> {
         let wanted = self.body_row(keys::WANTED, dot)?;
         let key = keys::segment(dot, number);
-        let is_here = self.bodies.get(&key[..])?.is_some();
+        // A row that rotted names no file.
+        let is_here = self.bodies.get(&key[..])?.is_some_and(|row| String::unseal(&key, row.value()).is_ok());
         let Some(wanted) = wanted.filter(|_| !is_here) else {
             self.orphans.push(blob.to_owned());
             return Ok(false);
@@ -169,10 +184,13 @@ impl Tx<'_> {
         }))
     }
 
-    /// A row of the bodies table.
+    /// A row of the bodies table. One that rotted says nothing any more: what is garbage is still to be collected, and all
+    /// else is as if it were not here, until a scrub finds that out.
     pub fn body_row(&self, state: u8, dot: Dot) -> Result<Option<BodyRow>, Error> {
         let key = keys::body(state, dot);
-        self.bodies.get(&key[..])?.map(|sealed| BodyRow::unseal(&key, sealed.value())).transpose()
+        let Some(sealed) = self.bodies.get(&key[..])? else { return Ok(None) };
+        let rotten = (state == keys::GARBAGE).then(BodyRow::default);
+        Ok(BodyRow::unseal(&key, sealed.value()).ok().or(rotten))
     }
 
     fn put_body_row(&mut self, state: u8, dot: Dot, row: &BodyRow) -> Result<(), Error> {

@@ -124,10 +124,11 @@ impl Snapshot {
         Ok(found)
     }
 
-    /// A row of the bodies table.
+    /// A row of the bodies table. One that rotted is there, and says nothing any more.
     pub fn body(&self, state: u8, dot: Dot) -> Result<Option<BodyRow>, Error> {
         let key = keys::body(state, dot);
-        self.bodies.get(&key[..])?.map(|sealed| BodyRow::unseal(&key, sealed.value())).transpose()
+        let row = self.bodies.get(&key[..])?;
+        Ok(row.map(|sealed| BodyRow::unseal(&key, sealed.value()).unwrap_or_default()))
     }
 
     /// The file that a segment of a body lies in; none if it is not here.
