@@ -15,7 +15,11 @@ use crate::{
     store::{self, Membership, MergeProgress, OriginRow, Tx, keys},
 };
 use bytes::Bytes;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 /// How long a site waits for its damaged records to be mended before it sends its state without them.
 const REPAIR_PATIENCE: Duration = Duration::from_secs(10);
@@ -108,6 +112,7 @@ impl<E: Env> Engine<E> {
     }
 
     async fn stage(&self, range: MergeRange) -> Result<Staged, Error> {
+        self.shared.may_be_staged.store(true, Ordering::Relaxed);
         self.submit(Purpose::Grow, move |sequencer| {
             let tx = &mut *sequencer.tx;
             let progress: Option<MergeProgress> = tx.row(keys::MERGE)?;

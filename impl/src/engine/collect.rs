@@ -11,6 +11,7 @@ use crate::{
     env::{Env, Work},
     store::{MergeProgress, keys},
 };
+use std::sync::atomic::Ordering;
 
 /// Log entries and bodies dropped in one commit: a collection never holds the writer for long.
 const STEP_MAX: usize = 1000;
@@ -42,8 +43,14 @@ async fn drop_overtaken_state<E: Env>(engine: &Engine<E>) -> Result<(), Error> {
     let overtaken = |progress: &MergeProgress, applied: &VersionVector| {
         !progress.folding && progress.origins.iter().all(|(origin, row)| applied.last_of(*origin) >= row.last)
     };
-    let applied = engine.durable();
-    if !engine.merge_progress().await?.is_some_and(|progress| overtaken(&progress, &applied)) {
+    if !engine.shared.may_be_staged.swap(false, Ordering::Relaxed) {
+        return Ok(());
+    }
+    let (applied, progress) = (engine.durable(), engine.merge_progress().await?);
+    if !progress.as_ref().is_some_and(|progress| overtaken(progress, &applied)) {
+        if progress.is_some() {
+            engine.shared.may_be_staged.store(true, Ordering::Relaxed);
+        }
         return Ok(());
     }
     engine.env().mark("merge-overtaken");

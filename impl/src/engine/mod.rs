@@ -65,7 +65,7 @@ use crate::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, atomic::AtomicBool},
     time::Duration,
 };
 use tokio::sync::{Notify, mpsc};
@@ -152,6 +152,8 @@ struct Shared<E: Env> {
     joined: Watched<bool>,
     /// Whether a peer's state is being folded in.
     folding: Watched<bootstrap::Folding>,
+    /// Whether something may be staged: looked at from time to time, while it is so.
+    may_be_staged: AtomicBool,
     failed: Notify,
     damaged_since: Mutex<Option<Duration>>,
     gauges: Mutex<members::Gauges>,
@@ -167,7 +169,8 @@ impl<E: Env> Engine<E> {
             })
             .await?;
         let snapshot = opened.store.snapshot()?;
-        let folding = snapshot.merge()?.is_some_and(|progress| progress.folding);
+        let progress = snapshot.merge()?;
+        let (is_staged, folding) = (progress.is_some(), progress.is_some_and(|progress| progress.folding));
         // A cluster of one has nobody to catch up with.
         let joined = snapshot.membership()?.joined || config.members.len() == 1;
         let (jobs, queue) = mpsc::channel(config.queue_max);
@@ -182,6 +185,7 @@ impl<E: Env> Engine<E> {
             members: Mutex::default(),
             joined: Watched::new(joined),
             folding: Watched::new(if folding { bootstrap::Folding::Due } else { bootstrap::Folding::No }),
+            may_be_staged: AtomicBool::new(is_staged),
             failed: Notify::new(),
             damaged_since: Mutex::default(),
             gauges: Mutex::default(),
