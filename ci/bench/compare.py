@@ -131,7 +131,11 @@ def measure(binary, seconds, arguments):
 
 def measured(store, cache, binary, seconds, durable):
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
-    running = store(cache, folder, durable)
+    try:
+        running = store(cache, folder, durable)
+    except (subprocess.SubprocessError, OSError) as error:
+        print(f"{store.name} could not be set up: {error}", file=sys.stderr)
+        return {}
     try:
         arguments = ["--endpoint", f"http://127.0.0.1:{running.port}", "--access-key", ACCESS, "--secret-key", SECRET]
         return measure(binary, seconds, [*arguments, "--region", store.region, "--pid", str(running.process.pid)])
