@@ -17,6 +17,8 @@ use std::time::Duration;
 const SHARE: u32 = 19;
 /// And this long at least.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
+/// How long a page that failed waits before it is tried again.
+const AGAIN: Duration = Duration::from_mins(1);
 /// Records of a page, at most.
 const RECORDS_MAX: usize = 256;
 /// Bytes of segments read in a page; the last segment of a page may exceed it.
@@ -92,6 +94,7 @@ impl<E: Env> Engine<E> {
                     Err(error) => {
                         tracing::warn!("scrubbing waits: {error}");
                         after = Some(again);
+                        self.env().sleep(AGAIN).await;
                     }
                 }
                 let took = self.env().monotonic().saturating_sub(began);
